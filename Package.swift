@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// Every target: Swift 6 language mode, a warning is an error, imports say whether they leak.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// The hot targets: one thread owns all their state, so run-time exclusivity checks only cost; debug builds and tests
+/// keep them.
+let hot: [SwiftSetting] =
+    strict + [
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    ]
+
+/// The pure core: the compiler proves that it holds no unsafe code.
+let pure: [SwiftSetting] =
+    hot + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
+
+let package = Package(
+    name: "drover",
+    products: [
+        .executable(name: "drover", targets: ["drover"]),
+        .library(name: "DroverClient", targets: ["DroverClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-numerics", from: "1.1.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // C libraries, from Debian. hiredis has no pkgConfig: its .pc file carries a flag that SwiftPM refuses aloud.
+        .systemLibrary(name: "CUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(
+            name: "CLibwebsockets", pkgConfig: "libwebsockets",
+            providers: [.apt(["libwebsockets-dev", "libwebsockets-evlib-uv", "libcap-dev"])]),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+
+        // The pure core.
+        .target(
+            name: "Tracking", dependencies: [.product(name: "RealModule", package: "swift-numerics")],
+            swiftSettings: pure),
+
+        // Bridges: each owns one resource and hides its callbacks.
+        .target(name: "EventLoop", dependencies: ["CUV"], swiftSettings: hot),
+        .target(name: "Journal", swiftSettings: hot),
+        .target(name: "PostgresClient", dependencies: ["CPostgres", "EventLoop"], swiftSettings: strict),
+        .target(name: "RedisClient", dependencies: ["CHiredis", "EventLoop"], swiftSettings: hot),
+        .target(name: "WebServer", dependencies: ["CLibwebsockets", "CUV", "EventLoop"], swiftSettings: hot),
+
+        // The one place where they meet.
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "RedisClient", "Tracking",
+                "WebServer", "Yams",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [.embedInCode("Pages"), .embedInCode("Schema"), .embedInCode("Documents")],
+            swiftSettings: hot),
+        .executableTarget(
+            name: "drover",
+            dependencies: [
+                "Gateway",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        // What talks to a gateway from outside, and what starts private servers for the demo and the tests.
+        .target(name: "DroverClient", dependencies: ["EventLoop"], swiftSettings: hot),
+        .target(name: "LocalServers", swiftSettings: strict),
+    ]
+)
