@@ -1,0 +1,113 @@
+/// The judge: every ping's outcome, from the rules and what is remembered of its driver. Second step of the hot path.
+
+/// A driver's dense number in this process: the index of everything that is kept a driver.
+public typealias DriverIndex = Int
+
+/// Decides about pings. Holds some 650 bytes a driver.
+public struct Judge: Sendable {
+    /// How many of a driver's fix times are remembered, to tell a repetition from a late ping (API.md: at least 64).
+    public static let remembered = 64
+
+    private let rules: JudgeRules
+    private var memories: [DriverMemory] = []
+    /// `remembered` fix times a driver, a ring each.
+    private var recent: [Microseconds] = []
+
+    /// A judge that knows nobody.
+    public init(rules: JudgeRules) {
+        self.rules = rules
+    }
+
+    /// Makes room for one more driver and returns its index.
+    public mutating func addDriver() -> DriverIndex {
+        memories.append(DriverMemory())
+        recent.append(contentsOf: repeatElement(Microseconds.min, count: Self.remembered))
+        return memories.count - 1
+    }
+
+    /// The newest accepted position of a driver, if any is known.
+    public func newest(of driver: DriverIndex) -> Anchor? {
+        memories[driver].newest
+    }
+
+    /// Tells the judge what was accepted before it was started: the fix enters the memory, and becomes the newest
+    /// position where it is. Call before the driver's first ping.
+    public mutating func recall(_ anchor: Anchor, isLate: Bool, of driver: DriverIndex) {
+        remember(anchor.recordedAt, of: driver)
+        if !isLate, anchor.recordedAt > memories[driver].newest?.recordedAt ?? .min { memories[driver].newest = anchor }
+    }
+
+    /// Judges a ping in API.md's order of checks. Cuts the speed of one that is kept, where it is too high.
+    public mutating func judge(_ ping: inout Ping, of driver: DriverIndex, now: Microseconds) -> Verdict {
+        guard rules.coordinates.admits(ping) else { return .rejected(.coordinates) }
+        guard rules.zeroIsland.admits(ping) else { return .rejected(.zeroIsland) }
+        guard rules.accuracy.admits(ping) else { return .rejected(.accuracy) }
+        guard rules.future.admits(ping, now: now) else { return .rejected(.future) }
+        guard rules.stale.admits(ping, now: now) else { return .rejected(.stale) }
+        guard rules.mock.admits(ping) else { return .rejected(.mock) }
+
+        let fix = Anchor(ping)
+        if let newest = memories[driver].newest {
+            if fix.recordedAt <= newest.recordedAt {
+                if isRemembered(fix.recordedAt, of: driver) { return .duplicate }
+                remember(fix.recordedAt, of: driver)
+                return .late(clamped: rules.clamp.apply(&ping))
+            }
+            if !rules.jump.allows(newest, fix), !memories[driver].reanchors(at: fix, rules.jump) {
+                return .rejected(.jump)
+            }
+        }
+        memories[driver].newest = fix
+        memories[driver].forgetCandidates()
+        remember(fix.recordedAt, of: driver)
+        return .accepted(clamped: rules.clamp.apply(&ping))
+    }
+
+    private func isRemembered(_ recordedAt: Microseconds, of driver: DriverIndex) -> Bool {
+        let start = driver * Self.remembered
+        for index in start..<(start + Self.remembered) where recent[index] == recordedAt { return true }
+        return false
+    }
+
+    private mutating func remember(_ recordedAt: Microseconds, of driver: DriverIndex) {
+        recent[driver * Self.remembered + Int(memories[driver].nextRecent)] = recordedAt
+        memories[driver].nextRecent = (memories[driver].nextRecent + 1) % UInt8(Self.remembered)
+    }
+}
+
+/// What the rules remember of one driver.
+private struct DriverMemory: Sendable {
+    var newest: Anchor?
+    /// The last two pings in a row that were refused as jumps, older first.
+    private var firstCandidate: Anchor?
+    private var secondCandidate: Anchor?
+    var nextRecent: UInt8 = 0
+
+    mutating func forgetCandidates() {
+        firstCandidate = nil
+        secondCandidate = nil
+    }
+
+    /// Notes a jump. True for the third in a row that agrees with the two before it, which then becomes the anchor.
+    /// Repeating one ping proves nothing, so a candidate must be later than the one before.
+    mutating func reanchors(at fix: Anchor, _ rule: JumpRule) -> Bool {
+        guard let last = secondCandidate ?? firstCandidate else {
+            firstCandidate = fix
+            return false
+        }
+        guard fix.recordedAt > last.recordedAt else { return false }
+        guard rule.allows(last, fix) else {
+            firstCandidate = fix
+            secondCandidate = nil
+            return false
+        }
+        guard let first = firstCandidate, secondCandidate != nil else {
+            secondCandidate = fix
+            return false
+        }
+        if rule.allows(first, fix) { return true }
+        firstCandidate = last
+        secondCandidate = fix
+        return false
+    }
+}

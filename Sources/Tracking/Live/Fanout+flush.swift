@@ -1,0 +1,114 @@
+/// The tick: news to viewers, each frame encoded once, one write a viewer.
+
+extension Fanout {
+    /// Tells every viewer that may hear now what is new to it. `monotonic` paces viewers, `now` is wall time for the
+    /// frames; `send` gets a viewer's handle and whole WebSocket frames. Returns whether some viewers still wait for
+    /// their turn, so that another tick is due.
+    public mutating func flush(
+        table: DriverTable, monotonic: Microseconds, now: Microseconds, send: (Int, Span<UInt8>) -> SendOutcome
+    ) -> Bool {
+        distribute()
+        composer.begin(now: now)
+        var waiting = 0
+        for index in ready.indices {
+            let viewer = ready[index]
+            if viewers[viewer].nextWriteAt > monotonic {
+                ready[waiting] = viewer
+                waiting += 1
+            } else {
+                viewers[viewer].isReady = false
+                write(to: viewer, table: table, monotonic: monotonic, send: send)
+            }
+        }
+        ready.removeLast(ready.count - waiting)
+        return waiting > 0
+    }
+
+    /// The viewer's socket has room again: tells it the newest of what it missed.
+    public mutating func writable(
+        _ viewer: ViewerIndex, table: DriverTable, monotonic: Microseconds, now: Microseconds,
+        send: (Int, Span<UInt8>) -> SendOutcome
+    ) {
+        guard viewers[viewer].isBlocked else { return }
+        viewers[viewer].isBlocked = false
+        guard viewers[viewer].firstPending >= 0 else { return }
+        composer.begin(now: now)
+        write(to: viewer, table: table, monotonic: monotonic, send: send)
+    }
+
+    /// The socket did not take everything although the write succeeded: nothing more until `writable`.
+    public mutating func block(_ viewer: ViewerIndex, monotonic: Microseconds) {
+        guard !viewers[viewer].isBlocked else { return }
+        viewers[viewer].isBlocked = true
+        viewers[viewer].blockedAt = monotonic
+    }
+
+    /// Calls `body` with the handle of every viewer that has been blocked since before `deadline`.
+    public func forEachBlocked(since deadline: Microseconds, _ body: (Int) -> Void) {
+        for viewer in viewers where viewer.isBlocked && viewer.handle >= 0 && viewer.blockedAt <= deadline {
+            body(viewer.handle)
+        }
+    }
+
+    private mutating func write(
+        to viewer: ViewerIndex, table: DriverTable, monotonic: Microseconds, send: (Int, Span<UInt8>) -> SendOutcome
+    ) {
+        let first = Int(viewers[viewer].firstPending)
+        guard first >= 0 else { return }
+        let outcome: SendOutcome
+        if edges[first].nextPending < 0, edges[first].pending == FanoutEdge.position {
+            // One driver moved: the same bytes for all who watch only that one.
+            let driver = Int(edges[first].driver)
+            guard let position = drivers[driver].position else { return }
+            let frame = composer.sharedFrame(of: driver, table, position)
+            outcome = composer.send(frame) { send(viewers[viewer].handle, $0) }
+            if outcome == .sent { counters.deliveries += 1 }
+        } else {
+            let count = composeAll(first, table)
+            let handle = viewers[viewer].handle
+            outcome = composer.sendComposed { send(handle, $0) }
+            if outcome == .sent { counters.deliveries += count }
+        }
+        switch outcome {
+        case .sent:
+            counters.writes += 1
+            viewers[viewer].nextWriteAt = monotonic + viewers[viewer].interval
+            clearPending(viewer)
+        case .busy: block(viewer, monotonic: monotonic)
+        case .gone: clearPending(viewer)
+        }
+    }
+
+    /// Frames for all pending edges from `first` on; returns how many positions they hold.
+    private mutating func composeAll(_ first: Int, _ table: DriverTable) -> Int {
+        composer.beginComposed()
+        var count = 0
+        var edge = first
+        while edge >= 0 {
+            let driver = Int(edges[edge].driver)
+            if edges[edge].pending & FanoutEdge.position != 0, let position = drivers[driver].position {
+                composer.addPosition(of: driver, table, position)
+                count += 1
+            }
+            edge = Int(edges[edge].nextPending)
+        }
+        edge = first
+        while edge >= 0 {
+            let driver = Int(edges[edge].driver)
+            if edges[edge].pending & FanoutEdge.status != 0 {
+                composer.addStatus(table.id(of: driver), drivers[driver].presence, drivers[driver].position)
+            }
+            edge = Int(edges[edge].nextPending)
+        }
+        return count
+    }
+
+    private mutating func clearPending(_ viewer: ViewerIndex) {
+        var edge = viewers[viewer].firstPending
+        while edge >= 0 {
+            edges[Int(edge)].pending = 0
+            edge = edges[Int(edge)].nextPending
+        }
+        viewers[viewer].firstPending = -1
+    }
+}

@@ -1,0 +1,89 @@
+/// JSON written into a byte array that is kept and reused, so that writing allocates nothing once it has grown.
+
+/// Appends JSON to `bytes`. Punctuation is the caller's.
+public struct JSONWriter: Sendable {
+    /// What was written so far.
+    public var bytes: [UInt8] = []
+
+    /// An empty writer with room for a usual frame.
+    public init() {
+        bytes.reserveCapacity(1_024)
+    }
+
+    /// Forgets the contents, keeps the memory.
+    public mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    /// Text that is JSON already, such as `{"now":`.
+    @inline(__always)
+    public mutating func raw(_ json: String) {
+        bytes.append(contentsOf: json.utf8)
+    }
+
+    /// A decimal integer.
+    public mutating func integer(_ value: Int64) {
+        fixed(value, decimals: 0)
+    }
+
+    /// `value` / 10^`decimals`, without trailing zeros.
+    public mutating func fixed(_ value: Int64, decimals: Int) {
+        var magnitude = value.magnitude
+        var decimals = decimals
+        while decimals > 0, magnitude % 10 == 0 {
+            magnitude /= 10
+            decimals -= 1
+        }
+        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var count = 0
+        repeat {
+            digits[count] = UInt8(ascii: "0") + UInt8(magnitude % 10)
+            magnitude /= 10
+            count += 1
+        } while magnitude != 0 || count <= decimals
+        while count > 0 {
+            if count == decimals { bytes.append(UInt8(ascii: ".")) }
+            count -= 1
+            bytes.append(digits[count])
+        }
+    }
+
+    /// A finite measurement to three decimals (millimetres, thousandths of a degree).
+    public mutating func thousandths(_ value: Float) {
+        fixed(Int64((Double(value) * 1_000).rounded()), decimals: 3)
+    }
+
+    /// A coordinate.
+    @inline(__always)
+    public mutating func degrees(_ value: Degrees7) {
+        fixed(Int64(value), decimals: 7)
+    }
+
+    /// An id between quotes. Its characters need no escape, which `DriverID` guarantees.
+    public mutating func id(_ id: DriverID) {
+        bytes.append(UInt8(ascii: "\""))
+        for index in 0..<id.text.count { bytes.append(id.text[index]) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Any text, between quotes and escaped.
+    public mutating func string(_ text: String) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                bytes.append(UInt8(ascii: "\\"))
+                bytes.append(byte)
+            case 0..<0x20:
+                raw("\\u00")
+                for nibble in [byte >> 4, byte & 15] {
+                    bytes.append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
+                }
+            default:
+                bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}
