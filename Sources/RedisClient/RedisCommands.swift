@@ -1,0 +1,70 @@
+/// Commands in the protocol's own bytes (RESP), gathered and written once: a syscall a tick, not one a command.
+
+/// A buffer of commands.
+public struct RedisCommands: Sendable {
+    /// The commands so far, as they go over the wire.
+    public private(set) var bytes: [UInt8] = []
+    /// How many commands are in `bytes`.
+    public private(set) var count = 0
+
+    /// An empty buffer.
+    public init() {}
+
+    /// Forgets the commands, keeps the memory.
+    public mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        count = 0
+    }
+
+    /// Starts a command of `arguments` parts, its name included. Exactly that many `argument` calls must follow.
+    @inline(__always)
+    public mutating func begin(arguments: Int) {
+        count += 1
+        bytes.append(UInt8(ascii: "*"))
+        length(arguments)
+    }
+
+    /// One part.
+    @inline(__always)
+    public mutating func argument(_ text: String) {
+        bytes.append(UInt8(ascii: "$"))
+        length(text.utf8.count)
+        bytes.append(contentsOf: text.utf8)
+        end()
+    }
+
+    /// One part.
+    @inline(__always)
+    public mutating func argument(_ part: [UInt8]) {
+        bytes.append(UInt8(ascii: "$"))
+        length(part.count)
+        bytes.append(contentsOf: part)
+        end()
+    }
+
+    /// A whole command.
+    public mutating func command(_ parts: [String]) {
+        begin(arguments: parts.count)
+        for part in parts { argument(part) }
+    }
+
+    @inline(__always)
+    private mutating func end() {
+        bytes.append(0x0D)
+        bytes.append(0x0A)
+    }
+
+    private mutating func length(_ value: Int) {
+        if value < 10 {
+            bytes.append(UInt8(ascii: "0") + UInt8(value))
+        } else {
+            var divisor = 10
+            while value / divisor >= 10 { divisor *= 10 }
+            while divisor > 0 {
+                bytes.append(UInt8(ascii: "0") + UInt8(value / divisor % 10))
+                divisor /= 10
+            }
+        }
+        end()
+    }
+}

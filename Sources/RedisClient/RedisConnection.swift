@@ -1,0 +1,278 @@
+/// A connection to Redis on the event loop: commands go out in one write, replies come back in order, and a lost
+/// connection is made again with jittered back-off.
+///
+/// hiredis connects and parses; its own asynchronous layer is left aside because it costs a syscall a command.
+import CHiredis
+public import EventLoop
+import Glibc
+
+/// See the file's head. Lives on the loop's thread.
+public final class RedisConnection {
+    private enum State {
+        case waiting
+        case connecting
+        case ready
+        case closed
+    }
+
+    private struct Expectation {
+        var count: Int
+        var since: Int64
+        var handler: ((RedisReply) -> Void)?
+    }
+
+    /// The most unsent bytes before `hasRoom` says no.
+    private static let maximumUnsentBytes = 8 << 20
+    /// A reply that takes longer than this ends the connection: a frozen server must not pass for a slow one.
+    private static let replyDeadline: Int64 = 5_000_000
+    /// The longest pause between attempts, in milliseconds; short, since hashes must be right within a second of the
+    /// server's return.
+    private static let longestPause = 500
+
+    /// The server.
+    public let address: RedisAddress
+    private let loop: EventLoop
+    private let stateChanged: (Bool) -> Void
+    private var state = State.waiting
+    private var context: UnsafeMutablePointer<redisContext>?
+    private var poll: LoopPoll?
+    private var timer: LoopTimer?
+    private var failures = 0
+    private var unsent: [UInt8] = []
+    private var unsentStart = 0
+    private var expectations: [Expectation] = []
+    private var firstExpectation = 0
+    /// Why the connection is not there; nil while it is.
+    public private(set) var lastError: String?
+    /// Error replies to commands nobody waited for.
+    public private(set) var errorReplies = 0
+    /// The newest of them.
+    public private(set) var lastErrorReply: String?
+
+    /// Starts connecting. `stateChanged` hears every time the connection becomes usable or is lost.
+    public init(loop: EventLoop, address: RedisAddress, stateChanged: @escaping (Bool) -> Void) {
+        self.loop = loop
+        self.address = address
+        self.stateChanged = stateChanged
+        timer = LoopTimer(loop: loop) { [unowned self] in timerFired() }
+        timer?.start(afterMilliseconds: 0)
+    }
+
+    /// Whether commands can be sent.
+    public var isReady: Bool { state == .ready }
+
+    /// Whether more commands should be sent now: connected, and not too much still unsent.
+    public var hasRoom: Bool { state == .ready && unsent.count - unsentStart < Self.maximumUnsentBytes }
+
+    /// Sends commands whose replies nobody needs; errors among them are counted. Does nothing unless `isReady`.
+    public func send(_ commands: RedisCommands) {
+        guard state == .ready, commands.count > 0 else { return }
+        expect(commands.count, nil)
+        write(commands.bytes)
+    }
+
+    /// Sends one command; `handler` gets its reply, or `.lost`, on the loop.
+    public func send(_ parts: [String], _ handler: @escaping (RedisReply) -> Void) {
+        guard state == .ready else { return handler(.lost) }
+        var commands = RedisCommands()
+        commands.command(parts)
+        expect(1, handler)
+        write(commands.bytes)
+    }
+
+    /// Ends the connection for good.
+    public func close() {
+        guard state != .closed else { return }
+        drop(reason: "closed")
+        state = .closed
+        timer?.close()
+    }
+
+    // MARK: Connecting
+
+    private func connect() {
+        state = .connecting
+        switch address.endpoint {
+        case .tcp(let host, let port): context = redisConnectNonBlock(host, Int32(port))
+        case .unix(let path): context = redisConnectUnixNonBlock(path)
+        }
+        guard let context, context.pointee.err == 0 else {
+            let reason = context.map { Self.text($0) } ?? "out of memory"
+            return lose(reason)
+        }
+        do {
+            poll = try LoopPoll(loop: loop, descriptor: context.pointee.fd) { [unowned self] ready in
+                // A reply may end the connection and with it `self`'s last owner.
+                withExtendedLifetime(self) { handle(ready) }
+            }
+        } catch {
+            return lose("\(error)")
+        }
+        poll?.watch([.readable, .writable])
+        timer?.start(afterMilliseconds: 2_000)
+    }
+
+    private func handle(_ ready: LoopReadiness) {
+        if state == .connecting, !finishConnecting() { return }
+        if ready.contains(.readable) { read() }
+        if state == .ready || state == .connecting, ready.contains(.writable) { flush() }
+    }
+
+    /// True once the socket is connected; greets then.
+    private func finishConnecting() -> Bool {
+        guard let context, expectations.isEmpty else { return true }
+        var error: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(context.pointee.fd, SOL_SOCKET, SO_ERROR, &error, &length)
+        if error != 0 {
+            lose(String(cString: strerror(error)))
+            return false
+        }
+        var greeting = RedisCommands()
+        if let password = address.password {
+            greeting.command(address.user.map { ["AUTH", $0, password] } ?? ["AUTH", password])
+        }
+        if address.database != 0 { greeting.command(["SELECT", String(address.database)]) }
+        greeting.command(["PING"])
+        for index in 0..<greeting.count {
+            expect(1) { [unowned self] reply in greeted(reply, isLast: index == greeting.count - 1) }
+        }
+        write(greeting.bytes)
+        return true
+    }
+
+    private func greeted(_ reply: RedisReply, isLast: Bool) {
+        switch reply {
+        case .lost: break
+        case .error(let text): lose(text)
+        default:
+            guard isLast, state == .connecting else { return }
+            state = .ready
+            failures = 0
+            lastError = nil
+            timer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
+            stateChanged(true)
+        }
+    }
+
+    private func timerFired() {
+        switch state {
+        case .waiting: connect()
+        case .connecting: lose("no answer within 2 s")
+        case .ready:
+            if firstExpectation < expectations.count,
+                SystemClock.monotonicMicroseconds() - expectations[firstExpectation].since > Self.replyDeadline
+            {
+                lose("no reply within \(Self.replyDeadline / 1_000_000) s")
+            }
+        case .closed: break
+        }
+    }
+
+    /// The connection is lost; the next attempt is due after a random part of a growing pause.
+    private func lose(_ reason: String) {
+        guard state != .closed else { return }
+        let wasReady = state == .ready
+        drop(reason: reason)
+        failures = min(failures + 1, 10)
+        let pause = min(Self.longestPause, 20 << failures)
+        timer?.start(afterMilliseconds: Int.random(in: 1...pause))
+        if wasReady { stateChanged(false) }
+    }
+
+    private func drop(reason: String) {
+        state = .waiting
+        lastError =
+            "cannot reach Redis at \(address.display): \(reason). Start Redis or set DROVER_REDIS_URL"
+        poll?.close()
+        poll = nil
+        if let context { redisFree(context) }
+        context = nil
+        unsent.removeAll()
+        unsentStart = 0
+        let orphans = expectations[firstExpectation...]
+        expectations = []
+        firstExpectation = 0
+        for orphan in orphans { orphan.handler?(.lost) }
+    }
+
+    private static func text(_ context: UnsafeMutablePointer<redisContext>) -> String {
+        let text = withUnsafeBytes(of: &context.pointee.errstr) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        return text.isEmpty ? "connection lost" : text
+    }
+
+    // MARK: Bytes out
+
+    private func expect(_ count: Int, _ handler: ((RedisReply) -> Void)?) {
+        expectations.append(
+            Expectation(count: count, since: SystemClock.monotonicMicroseconds(), handler: handler))
+    }
+
+    private func write(_ bytes: [UInt8]) {
+        let isIdle = unsentStart == unsent.count
+        unsent.append(contentsOf: bytes)
+        if isIdle { flush() }
+    }
+
+    private func flush() {
+        guard let context else { return }
+        while unsentStart < unsent.count {
+            let written = unsent.withUnsafeBytes { bytes in
+                Glibc.send(
+                    context.pointee.fd, bytes.baseAddress! + unsentStart, bytes.count - unsentStart,
+                    Int32(MSG_NOSIGNAL))
+            }
+            if written > 0 {
+                unsentStart += written
+            } else if errno == EAGAIN || errno == EINTR {
+                poll?.watch([.readable, .writable])
+                return
+            } else {
+                return lose(String(cString: strerror(errno)))
+            }
+        }
+        unsent.removeAll(keepingCapacity: true)
+        unsentStart = 0
+        poll?.watch(.readable)
+    }
+
+    // MARK: Replies
+
+    private func read() {
+        guard let context else { return }
+        guard redisBufferRead(context) == REDIS_OK else { return lose(Self.text(context)) }
+        while let context = self.context {
+            var pointer: UnsafeMutableRawPointer?
+            guard redisGetReplyFromReader(context, &pointer) == REDIS_OK else { return lose(Self.text(context)) }
+            guard let pointer else { return }
+            defer { freeReplyObject(pointer) }
+            dispatch(pointer.assumingMemoryBound(to: redisReply.self).pointee)
+        }
+    }
+
+    private func dispatch(_ reply: redisReply) {
+        guard firstExpectation < expectations.count else { return lose("a reply that nobody asked for") }
+        guard let handler = expectations[firstExpectation].handler else {
+            if reply.type == REDIS_REPLY_ERROR {
+                errorReplies += 1
+                if case .error(let text) = RedisReply(reply) { lastErrorReply = text }
+            }
+            expectations[firstExpectation].count -= 1
+            if expectations[firstExpectation].count == 0 { advance() }
+            return
+        }
+        advance()
+        handler(RedisReply(reply))
+    }
+
+    private func advance() {
+        expectations[firstExpectation].handler = nil
+        firstExpectation += 1
+        if firstExpectation == expectations.count {
+            expectations.removeAll(keepingCapacity: true)
+            firstExpectation = 0
+        }
+    }
+}

@@ -1,0 +1,173 @@
+/// One client's connection: HTTP first, perhaps a WebSocket later. The only place that writes to a socket.
+import CLibwebsockets
+
+/// What came of a write.
+public enum WriteResult: Sendable {
+    /// The library has taken the bytes.
+    case taken
+    /// Earlier bytes are still waiting; nothing was taken, `WebApplication.writable` follows.
+    case busy
+    /// The connection is closed or closing.
+    case gone
+}
+
+/// A connection. Lives on the loop's thread; the library's user-data slot holds one retained reference, given in
+/// `attach` and taken back at `LWS_CALLBACK_WSI_DESTROY`, the last callback a connection gets.
+public final class WebConnection {
+    /// Which of the library's states the connection is in.
+    enum Phase {
+        case http
+        case webSocket
+        case closing
+        case closed
+    }
+
+    /// The library's handle; valid until the phase is `closed`.
+    let wsi: OpaquePointer
+    unowned(unsafe) let server: WebServer
+    /// A small dense number, unique among the open connections.
+    public let number: Int
+    /// The peer's address, without port.
+    public let peer: String
+    /// Whatever the application hangs on this connection.
+    public var attachment: AnyObject?
+    var phase = Phase.http
+    /// The request whose body is being read or that waits for its reply.
+    var request: WebRequest?
+    /// A body or a fragmented message so far.
+    var gathered: [UInt8] = []
+    var expectedBody = 0
+    /// The largest message this WebSocket may send.
+    var maximumMessage = 16_384
+    /// When an unfinished body or message must be complete, in monotonic microseconds; 0 for none.
+    var deadline: Int64 = 0
+    /// Bytes the library had to queue since the socket last had room.
+    private var queuedBytes = 0
+
+    init(wsi: OpaquePointer, server: WebServer, number: Int) {
+        self.wsi = wsi
+        self.server = server
+        self.number = number
+        peer = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+            guard let base = buffer.baseAddress, lws_get_peer_simple(wsi, base, buffer.count) != nil else { return "" }
+            return String(cString: base)
+        }
+    }
+
+    /// Whether bytes can still be written.
+    public var isOpen: Bool { phase == .http || phase == .webSocket }
+
+    // MARK: WebSocket
+
+    /// Writes whole frames that are headed already, unless earlier bytes wait: then nothing is taken, and the
+    /// application is told when there is room. For what may be conflated.
+    public func send(frames: Span<UInt8>) -> WriteResult {
+        guard phase == .webSocket else { return .gone }
+        if lws_partial_buffered(wsi) != 0 {
+            lws_callback_on_writable(wsi)
+            return .busy
+        }
+        return write(frames)
+    }
+
+    /// Writes whole frames even behind bytes that wait, up to the server's limit a connection; beyond that the
+    /// connection is closed with 4408. For replies, which must not be dropped.
+    public func sendQueued(frames: Span<UInt8>) {
+        guard phase == .webSocket else { return }
+        if lws_partial_buffered(wsi) != 0 {
+            queuedBytes += frames.count
+            if queuedBytes > server.configuration.maximumQueuedBytes {
+                close(code: 4408, reason: "reading too slowly")
+                return
+            }
+            lws_callback_on_writable(wsi)
+        }
+        _ = write(frames)
+    }
+
+    /// Sends one text message, queued.
+    public func sendQueued(text: [UInt8]) {
+        var frame = Self.header(opcode: 0x81, length: text.count)
+        frame.append(contentsOf: text)
+        sendQueued(frames: frame.span)
+    }
+
+    /// Says why and closes (RFC 6455 section 7.1): the close frame now, the socket when the peer answers or after 2 s.
+    public func close(code: UInt16, reason: String) {
+        guard phase == .webSocket else { return abort() }
+        var frame = Self.header(opcode: 0x88, length: min(reason.utf8.count, 123) + 2)
+        frame.append(UInt8(code >> 8))
+        frame.append(UInt8(code & 0xFF))
+        frame.append(contentsOf: reason.utf8.prefix(123))
+        _ = write(frame.span)
+        guard phase == .webSocket else { return }
+        phase = .closing
+        lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_ACK, 2)
+    }
+
+    /// Ends the connection without a word, as soon as the loop gets to it.
+    public func abort() {
+        guard phase != .closed else { return }
+        phase = .closing
+        lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+    }
+
+    /// A ping; the peer's silence afterwards is the library's to notice.
+    func ping() {
+        guard phase == .webSocket, lws_partial_buffered(wsi) == 0 else { return }
+        let frame: [UInt8] = [0x89, 0]
+        _ = write(frame.span)
+    }
+
+    func hasRoomAgain() {
+        queuedBytes = 0
+    }
+
+    static func header(opcode: UInt8, length: Int) -> [UInt8] {
+        switch length {
+        case 0..<126: [opcode, UInt8(length)]
+        case 126..<65_536: [opcode, 126, UInt8(length >> 8), UInt8(length & 0xFF)]
+        default: [opcode, 127] + (0..<8).map { UInt8(length >> (56 - 8 * $0) & 0xFF) }
+        }
+    }
+
+    /// The direct write: whole frames, on the service thread, no extension, HTTP/1.1 only, which are the conditions
+    /// under which it is sound outside the library's WRITEABLE callback.
+    private func write(_ bytes: Span<UInt8>) -> WriteResult {
+        let taken = bytes.withUnsafeBufferPointer { buffer in
+            // LWS_WRITE_HTTP is LWS_WRITE_RAW by its other name (a macro that Swift cannot see). It only reads the
+            // buffer; the C signature lacks the const.
+            lws_write(wsi, UnsafeMutablePointer(mutating: buffer.baseAddress), buffer.count, LWS_WRITE_HTTP)
+        }
+        guard taken >= 0 else {
+            abort()
+            return .gone
+        }
+        return .taken
+    }
+
+    // MARK: HTTP
+
+    /// Answers the current request. Does nothing where the client has gone meanwhile.
+    public func respond(_ response: WebResponse) {
+        guard phase == .http, let request else { return }
+        self.request = nil
+        gathered = []
+        let bytes = response.serialized(includesBody: request.method != .head)
+        guard write(bytes.span) == .taken else { return }
+        // Outside the library's own callback its verdict "close now" cannot be returned, only asked for.
+        if response.closes || lws_http_transaction_completed(wsi) != 0 {
+            closeAfterFlush()
+        }
+    }
+
+    /// Ends an HTTP connection once its reply is out.
+    private func closeAfterFlush() {
+        phase = .closing
+        if lws_partial_buffered(wsi) != 0 {
+            lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, 5)
+        } else {
+            lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+        }
+    }
+}

@@ -1,0 +1,220 @@
+/// libwebsockets on our own libuv loop: the context, the listening sockets, and an end in good order.
+import CLibwebsockets
+import CUV
+public import EventLoop
+import Glibc
+
+/// How a server behaves at its door. Sizes in bytes.
+public struct WebServerConfiguration: Sendable {
+    /// An IPv4 or IPv6 address to listen on.
+    public var address = "127.0.0.1"
+    /// 0 takes any free port.
+    public var port: UInt16 = 8_080
+    /// The largest request body.
+    public var maximumBodyBytes = 1 << 20
+    /// The largest WebSocket message from a client, by path.
+    public var maximumMessageBytes: [String: Int] = [:]
+    /// The most that waits behind a slow reader for replies.
+    public var maximumQueuedBytes = 4 << 20
+    /// How long a body or a fragmented message may take, in seconds.
+    public var messageDeadlineSeconds = 10
+    /// How often every WebSocket is pinged, in seconds, and how long it may be silent after that.
+    public var heartbeatSeconds = 25
+    /// Subprotocols with the receive buffer each connection gets for them.
+    public var subprotocols: [(name: String, receiveBytes: Int)] = []
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Why a server could not start.
+public struct WebServerError: Error, CustomStringConvertible {
+    /// What happened and what to do.
+    public let description: String
+}
+
+/// A web server on an event loop.
+public final class WebServer {
+    let loop: EventLoop
+    let configuration: WebServerConfiguration
+    let application: WebApplication
+    /// The port in use, also where the configuration said 0.
+    public private(set) var port: UInt16 = 0
+    private var context: OpaquePointer?
+    private var vhost: OpaquePointer?
+    private var listener: Listener?
+    private var deadlineTimer: LoopTimer?
+    private var shutdownTimer: LoopTimer?
+    private(set) var isStopping = false
+    /// C arrays the library keeps pointing into, and the strings inside them.
+    private var protocolTable: UnsafeMutablePointer<lws_protocols>?
+    private var names: [UnsafeMutablePointer<CChar>] = []
+    private let loops = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 1)
+    /// Open connections by number; the library's reference keeps them alive.
+    private var connections: [Unmanaged<WebConnection>?] = []
+    private var freeNumbers: [Int] = []
+    /// How many connections are open, HTTP and WebSocket.
+    public private(set) var connectionCount = 0
+
+    /// Creates the context on the calling thread, which must be the loop's: the library calls back at once.
+    public init(
+        loop: EventLoop, configuration: WebServerConfiguration, application: WebApplication
+    ) throws(WebServerError) {
+        self.loop = loop
+        self.configuration = configuration
+        self.application = application
+        loops.initialize(to: UnsafeMutableRawPointer(loop.uvLoop))
+        try createContext()
+        do {
+            listener = try Listener(loop: loop, address: configuration.address, port: configuration.port) {
+                [unowned self] descriptor in adopt(descriptor)
+            }
+        } catch {
+            throw error
+        }
+        port = listener?.port ?? 0
+        deadlineTimer = LoopTimer(loop: loop) { [unowned self] in closeOverdue() }
+        deadlineTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
+    }
+
+    deinit {
+        loops.deallocate()
+        protocolTable?.deallocate()
+        for name in names { free(name) }
+    }
+
+    private func createContext() throws(WebServerError) {
+        let protocols = [("http", 2_048)] + configuration.subprotocols.map { ($0.name, $0.receiveBytes) }
+        let table = UnsafeMutablePointer<lws_protocols>.allocate(capacity: protocols.count + 1)
+        for (index, (name, receiveBytes)) in protocols.enumerated() {
+            guard let copy = strdup(name) else { continue }
+            names.append(copy)
+            // tx_packet_size: 0 would cap every write at the receive buffer's size.
+            (table + index).initialize(
+                to: lws_protocols(
+                    name: copy, callback: webServerCallback, per_session_data_size: 0, rx_buffer_size: receiveBytes,
+                    id: 0, user: nil, tx_packet_size: 65_536))
+        }
+        (table + protocols.count).initialize(to: lws_protocols())
+        protocolTable = table
+
+        lws_set_log_level(LLL_ERR | LLL_WARN, webServerLog)
+        var info = lws_context_creation_info()
+        info.port = CONTEXT_PORT_NO_LISTEN
+        info.protocols = UnsafePointer(table)
+        info.options =
+            UInt64(LWS_SERVER_OPTION_EXPLICIT_VHOSTS) | UInt64(LWS_SERVER_OPTION_LIBUV)
+            | UInt64(LWS_SERVER_OPTION_VALIDATE_UTF8) | UInt64(LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN)
+        info.foreign_loops = loops
+        info.user = Unmanaged.passUnretained(self).toOpaque()
+        info.pt_serv_buf_size = 32_768
+        info.max_http_header_data = 16_384
+        info.keepalive_timeout = 60
+        info.timeout_secs = 10
+        info.server_string = nil
+        guard let context = lws_create_context(&info) else {
+            throw WebServerError(
+                description: "cannot start libwebsockets on libuv. Install the Debian package libwebsockets-evlib-uv.")
+        }
+        self.context = context
+        guard let vhost = lws_create_vhost(context, &info) else {
+            throw WebServerError(description: "libwebsockets refused the virtual host; see its own log lines above")
+        }
+        self.vhost = vhost
+    }
+
+    private func adopt(_ descriptor: Int32) {
+        guard let vhost, !isStopping else {
+            Glibc.close(descriptor)
+            return
+        }
+        // On failure the library closes the descriptor itself.
+        _ = lws_adopt_socket_vhost(vhost, descriptor)
+    }
+
+    // MARK: Connections
+
+    func attach(_ wsi: OpaquePointer) -> WebConnection {
+        let number = freeNumbers.popLast() ?? connections.count
+        let connection = WebConnection(wsi: wsi, server: self, number: number)
+        let reference = Unmanaged.passRetained(connection)
+        if number == connections.count { connections.append(reference) } else { connections[number] = reference }
+        lws_set_opaque_user_data(wsi, reference.toOpaque())
+        connectionCount += 1
+        return connection
+    }
+
+    func detach(_ connection: WebConnection) {
+        connections[connection.number]?.release()
+        connections[connection.number] = nil
+        freeNumbers.append(connection.number)
+        connectionCount -= 1
+    }
+
+    /// Calls `body` with the open connection of that number, without touching its reference count.
+    @inline(__always)
+    public func withConnection<Result>(_ number: Int, _ body: (WebConnection) -> Result) -> Result? {
+        connections[number]?._withUnsafeGuaranteedRef { body($0) }
+    }
+
+    /// Calls `body` with every open connection.
+    public func forEachConnection(_ body: (WebConnection) -> Void) {
+        for reference in connections {
+            if let connection = reference?.takeUnretainedValue() { body(connection) }
+        }
+    }
+
+    /// Once a second: what should have been complete by now and is not.
+    private func closeOverdue() {
+        let now = SystemClock.monotonicMicroseconds()
+        forEachConnection { connection in
+            guard connection.deadline != 0, connection.deadline < now else { return }
+            connection.deadline = 0
+            if connection.phase == .webSocket {
+                connection.close(code: 4408, reason: "message not finished in time")
+            } else {
+                var response = application.problem(
+                    status: 408, code: "timeout", detail: "the body did not arrive in time")
+                response.closes = true
+                connection.respond(response)
+            }
+        }
+    }
+
+    // MARK: The end
+
+    /// Accepts nothing more; connections go on.
+    public func stopAccepting() {
+        listener?.close()
+        listener = nil
+    }
+
+    /// Tells every WebSocket 1001, waits for their answers up to `milliseconds`, then destroys the context. When
+    /// `EventLoop.run()` has returned, call `finish()`.
+    public func shutDown(withinMilliseconds milliseconds: Int) {
+        guard !isStopping else { return }
+        stopAccepting()
+        isStopping = true
+        forEachConnection { connection in
+            if connection.phase == .webSocket {
+                connection.close(code: 1001, reason: "shutting down")
+            } else if connection.request == nil {
+                connection.abort()
+            }
+        }
+        let deadline = SystemClock.monotonicMicroseconds() + Int64(milliseconds) * 1_000
+        shutdownTimer = LoopTimer(loop: loop) { [unowned self] in
+            guard connectionCount == 0 || SystemClock.monotonicMicroseconds() >= deadline else { return }
+            shutdownTimer?.close()
+            deadlineTimer?.close()
+            if let context { lws_context_destroy(context) }
+        }
+        shutdownTimer?.start(afterMilliseconds: 10, everyMilliseconds: 10)
+    }
+
+    /// The second half of the context's destruction on a foreign loop, once that loop has ended.
+    public func finish() {
+        if let context { lws_context_destroy(context) }
+        context = nil
+    }
+}

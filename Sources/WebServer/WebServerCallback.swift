@@ -1,0 +1,194 @@
+/// The one C callback: unwraps who is meant, makes one call a reason, and turns the outcome into the library's signal
+/// (0 goes on, -1 closes).
+import CLibwebsockets
+import EventLoop
+import Glibc
+
+/// `lws_callback_function` of every protocol.
+func webServerCallback(
+    _ wsi: OpaquePointer?, _ reason: lws_callback_reasons, _ user: UnsafeMutableRawPointer?,
+    _ input: UnsafeMutableRawPointer?, _ length: Int
+) -> Int32 {
+    guard let wsi else { return 0 }
+    switch reason {
+    case LWS_CALLBACK_RECEIVE:
+        return connection(of: wsi).receive(input, length)
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        let connection = connection(of: wsi)
+        connection.hasRoomAgain()
+        if connection.phase == .webSocket { connection.server.application.writable(connection) }
+        return 0
+    case LWS_CALLBACK_HTTP:
+        return connection(of: wsi).begin(HeaderReader(wsi: wsi))
+    case LWS_CALLBACK_HTTP_BODY:
+        return connection(of: wsi).body(input, length)
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return connection(of: wsi).bodyComplete()
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return connection(of: wsi).confirmUpgrade(HeaderReader(wsi: wsi))
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        return 0
+    case LWS_CALLBACK_ESTABLISHED:
+        return connection(of: wsi).established()
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        // Our own close was answered: end it. Otherwise the library answers.
+        return connection(of: wsi).phase == .closing ? -1 : 0
+    case LWS_CALLBACK_WSI_DESTROY:
+        existingConnection(of: wsi)?.destroyed()
+        return 0
+    default:
+        return 0
+    }
+}
+
+/// `lws_set_log_level`'s emitter. The library's log is global, so it goes to standard error; its lines of level WARN
+/// and ERR name no secrets.
+func webServerLog(_ level: Int32, _ line: UnsafePointer<CChar>?) {
+    guard let line else { return }
+    let text = "libwebsockets: " + String(cString: line)
+    _ = Array(text.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
+
+private func existingConnection(of wsi: OpaquePointer) -> WebConnection? {
+    // Set by `WebServer.attach`, which retains; released only in `destroyed`, after the last callback.
+    lws_get_opaque_user_data(wsi).map { Unmanaged<WebConnection>.fromOpaque($0).takeUnretainedValue() }
+}
+
+private func connection(of wsi: OpaquePointer) -> WebConnection {
+    if let existing = existingConnection(of: wsi) { return existing }
+    // The context's user pointer is the server, which destroys the context before it goes away itself.
+    let server = Unmanaged<WebServer>.fromOpaque(lws_context_user(lws_get_context(wsi))).takeUnretainedValue()
+    return server.attach(wsi)
+}
+
+extension WebConnection {
+    // MARK: HTTP
+
+    /// A request's headers are complete.
+    fileprivate func begin(_ reader: HeaderReader) -> Int32 {
+        guard phase == .http, var request = WebRequest(reader, peer: peer) else { return -1 }
+        let (refusal, length) = DoorChecks.request(
+            reader, method: request.method, maximumBody: server.configuration.maximumBodyBytes)
+        if let refusal { return refuse(refusal, request) }
+        request.body = []
+        self.request = request
+        expectedBody = length
+        if length == 0 { return bodyComplete() }
+        gathered = []
+        gathered.reserveCapacity(length)
+        deadline =
+            SystemClock.monotonicMicroseconds() + Int64(server.configuration.messageDeadlineSeconds) * 1_000_000
+        return 0
+    }
+
+    fileprivate func body(_ input: UnsafeMutableRawPointer?, _ length: Int) -> Int32 {
+        guard let input, request != nil, gathered.count + length <= expectedBody else { return -1 }
+        gathered.append(contentsOf: UnsafeRawBufferPointer(start: input, count: length))
+        return 0
+    }
+
+    fileprivate func bodyComplete() -> Int32 {
+        guard var request else { return 0 }
+        deadline = 0
+        request.body = gathered
+        gathered = []
+        self.request = request
+        // The reply may take as long as the stores do; the application has its own deadlines.
+        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
+        server.application.receive(request, on: self)
+        return 0
+    }
+
+    /// Answers and closes: what follows on the connection cannot be trusted.
+    private func refuse(_ refusal: DoorRefusal, _ request: WebRequest) -> Int32 {
+        self.request = request
+        var response = server.application.problem(
+            status: refusal.status, code: refusal.code, detail: refusal.detail)
+        response.headers += refusal.headers
+        response.closes = true
+        respond(response)
+        return 0
+    }
+
+    // MARK: WebSocket
+
+    fileprivate func confirmUpgrade(_ reader: HeaderReader) -> Int32 {
+        guard let request = WebRequest(reader, peer: peer) else { return -1 }
+        if let refusal = DoorChecks.upgrade(reader, method: request.method) {
+            _ = refuse(refusal, request)
+            return -1
+        }
+        let known = server.configuration.subprotocols.map(\.name)
+        if !request.subprotocols.isEmpty, !request.subprotocols.contains(where: known.contains) {
+            _ = refuse(
+                DoorRefusal(
+                    status: 400, code: "bad_request", detail: "the subprotocols here are \(known.joined(separator: ", "))"),
+                request)
+            return -1
+        }
+        switch server.application.upgrade(request, on: self) {
+        case .accept:
+            maximumMessage = server.configuration.maximumMessageBytes[request.path] ?? 16_384
+            return 0
+        case .refuse(var response):
+            self.request = request
+            response.closes = true
+            respond(response)
+            return -1
+        }
+    }
+
+    fileprivate func established() -> Int32 {
+        request = nil
+        phase = .webSocket
+        server.application.opened(self)
+        return 0
+    }
+
+    /// A message or a piece of one. Hot path.
+    fileprivate func receive(_ input: UnsafeMutableRawPointer?, _ length: Int) -> Int32 {
+        guard phase == .webSocket else { return 0 }
+        let bytes = UnsafeRawBufferPointer(start: input, count: length)
+        if lws_is_first_fragment(wsi) != 0, lws_is_final_fragment(wsi) != 0 {
+            guard lws_frame_is_binary(wsi) == 0 else { return refuseBinary() }
+            server.application.received(bytes.bindMemory(to: UInt8.self).span, on: self)
+            return 0
+        }
+        return gather(bytes)
+    }
+
+    private func gather(_ bytes: UnsafeRawBufferPointer) -> Int32 {
+        guard lws_frame_is_binary(wsi) == 0 else { return refuseBinary() }
+        if deadline == 0 {
+            deadline =
+                SystemClock.monotonicMicroseconds() + Int64(server.configuration.messageDeadlineSeconds) * 1_000_000
+        }
+        guard gathered.count + bytes.count + Int(lws_remaining_packet_payload(wsi)) <= maximumMessage else {
+            gathered = []
+            close(code: 1009, reason: "messages here are at most \(maximumMessage) bytes")
+            return 0
+        }
+        gathered.append(contentsOf: bytes)
+        guard lws_is_final_fragment(wsi) != 0 else { return 0 }
+        deadline = 0
+        let message = gathered
+        gathered = []
+        server.application.received(message.span, on: self)
+        return 0
+    }
+
+    private func refuseBinary() -> Int32 {
+        close(code: 1003, reason: "frames here are JSON text")
+        return 0
+    }
+
+    // MARK: The end
+
+    fileprivate func destroyed() {
+        phase = .closed
+        server.application.closed(self)
+        attachment = nil
+        lws_set_opaque_user_data(wsi, nil)
+        server.detach(self)
+    }
+}
