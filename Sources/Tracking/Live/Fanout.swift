@@ -77,6 +77,12 @@ public struct Fanout: Sendable {
         }
     }
 
+    /// What was known before this process began: it becomes the newest where it is newer, without being news.
+    public mutating func restore(_ driver: DriverIndex, _ position: Position) {
+        guard drivers[driver].position?.recordedAt ?? .min < position.recordedAt else { return }
+        drivers[driver].position = position
+    }
+
     /// Moves drivers whose newest fix has aged to `stale` and `offline`. Call about once a second.
     public mutating func sweep(now: Microseconds) {
         for driver in drivers.indices {
@@ -212,6 +218,20 @@ public struct Fanout: Sendable {
             previous = edges[Int(previous)].nextPending
         }
         if previous >= 0 { edges[Int(previous)].nextPending = edges[edge].nextPending }
+    }
+
+    // MARK: Snapshots
+
+    /// Appends the driver's element of `positions`; false where no position is known.
+    public func appendPosition(of driver: DriverIndex, _ table: DriverTable, to writer: inout JSONWriter) -> Bool {
+        guard let position = drivers[driver].position else { return false }
+        FrameComposer.appendElement(table.id(of: driver), position, to: &writer)
+        return true
+    }
+
+    /// Appends the cursor's text, `epoch:tick`.
+    public func appendCursor(to writer: inout JSONWriter) {
+        composer.appendCursor(to: &writer)
     }
 
     // MARK: News

@@ -1,0 +1,37 @@
+/// Opaque tokens: 256 random bits behind a prefix that says their kind. Only hashes are kept.
+import Crypto
+import Foundation
+
+/// Makes and hashes tokens.
+enum Token {
+    /// What a token opens.
+    enum Kind: String {
+        /// A backend's API key.
+        case key = "drk_"
+        /// A device's token.
+        case device = "drd_"
+    }
+
+    /// The longest opaque token in characters (API.md).
+    static let maximumLength = 100
+
+    /// A new token.
+    static func make(_ kind: Kind) -> String {
+        let secret = SymmetricKey(size: .bits256).withUnsafeBytes { Data($0) }
+        let text = secret.base64EncodedString().map { character -> Character in
+            character == "+" ? "-" : character == "/" ? "_" : character
+        }
+        return kind.rawValue + String(text.filter { $0 != "=" })
+    }
+
+    /// A new public id, such as a key's name in logs and in `drover key list`.
+    static func makeID() -> String {
+        String(format: "%016lx", UInt64.random(in: .min ... .max))
+    }
+
+    /// The token's SHA-256 in hexadecimal; nil where it cannot be a token of ours.
+    static func hash(_ token: String) -> String? {
+        guard !token.isEmpty, token.utf8.count <= maximumLength else { return nil }
+        return SHA256.hash(data: Data(token.utf8)).map { String(format: "%02x", $0) }.joined()
+    }
+}

@@ -1,0 +1,85 @@
+/// Everything an operator can set, as plain values with their defaults. `Settings` says how each is written.
+
+/// The gateway's configuration. `config/drover.yaml` holds the same defaults with their units and meanings; a test
+/// parses it back to this.
+public struct Configuration: Sendable, Equatable {
+    /// Address and port to listen on.
+    public var listen = "127.0.0.1:8080"
+    /// Where Redis is.
+    public var redisURL = "redis://127.0.0.1:6379/0"
+    /// Key of a driver's hash; `{id}` stands for the driver.
+    public var redisLocationKey = "driver:{id}:location"
+    /// Channel that a driver's positions are published on.
+    public var redisLocationChannel = "driver:{id}:location"
+    /// Key of the GEO set.
+    public var redisGeoKey = "drivers:geo"
+    /// Life of a driver's hash after its last ping, in seconds.
+    public var redisLocationTTLSeconds = 300
+    /// How often changed hashes are written, in milliseconds.
+    public var redisWriteIntervalMilliseconds = 250
+    /// Where Postgres is, as libpq reads it.
+    public var postgresURL = "postgresql:///drover"
+    /// Beside a transaction-mode pool: a direct connection for locks and DDL. Empty: the same.
+    public var postgresDirectURL = ""
+    /// The schema of Drover's tables.
+    public var postgresSchema = "public"
+    /// Where the journal lives.
+    public var journalDirectory = "/var/lib/drover/journal"
+    /// Size beyond which new pings are refused, in MiB.
+    public var journalLimitMiB = 4_096
+    /// Size of one segment, in MiB.
+    public var journalSegmentMiB = 16
+    /// Damaged segment files that are given up, separated by commas.
+    public var journalAcceptCorruptSegments = ""
+    /// The zone whose days are the partitions' days.
+    public var historyTimeZone = "UTC"
+    /// How long history is kept, in days; 0 keeps nothing.
+    public var historyRetentionDays = 30
+    /// Most rows in one COPY.
+    public var historyBatchRecords = 5_000
+    /// Longest wait for a batch to fill, in milliseconds.
+    public var historyBatchMilliseconds = 200
+    /// Partitions made ahead, in days.
+    public var historyPartitionsAheadDays = 2
+    /// Whether `serve` applies missing migrations.
+    public var historyMigrate = true
+    /// Accuracies from here on are refused, in metres.
+    public var judgeAccuracyBelowMetres = 200.0
+    /// How far ahead a fix may be, in seconds.
+    public var judgeFutureToleranceSeconds = 30
+    /// Reported speeds are cut to this, in m/s.
+    public var judgeMaximumSpeed = 70.0
+    /// Implied speeds above this are jumps, in m/s.
+    public var judgeMaximumImpliedSpeed = 70.0
+    /// Whether exactly 0,0 is refused.
+    public var judgeRejectZeroIsland = true
+    /// Whether simulated positions are refused.
+    public var judgeRejectMock = false
+    /// Least time between two pushes to viewers, in milliseconds.
+    public var liveTickMilliseconds = 20
+    /// Age at which a driver is stale, in seconds.
+    public var liveStaleSeconds = 30
+    /// Age at which a driver is offline, in seconds.
+    public var liveOfflineSeconds = 120
+    /// Most subjects on one connection of an API key.
+    public var liveSubjectsPerKey = 5_000
+    /// How long a viewer may leave its socket full, in seconds.
+    public var liveSlowViewerSeconds = 10
+    /// How often WebSockets are pinged, in seconds.
+    public var webHeartbeatSeconds = 25
+    /// How long a body or a message may take to arrive, in seconds.
+    public var webMessageDeadlineSeconds = 10
+    /// Addresses that may read /metrics without a credential.
+    public var webMetricsFrom = "127.0.0.1,::1"
+    /// Address template of map tiles; empty draws a plain grid.
+    public var mapTileURL = ""
+    /// The credit that the tiles' owner asks for.
+    public var mapTileAttribution = ""
+    /// Where Leaflet's files are.
+    public var mapLeafletDirectory = "/usr/share/javascript/leaflet"
+    /// Least important log lines that are written.
+    public var logLevel = "info"
+
+    /// The defaults.
+    public init() {}
+}

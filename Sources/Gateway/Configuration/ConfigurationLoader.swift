@@ -1,0 +1,150 @@
+/// Reads the configuration: a YAML file, overridden by `DROVER_…` variables, overridden by flags.
+import Foundation
+import Yams
+
+/// Why a configuration was refused; one line that names the place and what is expected there.
+public struct ConfigurationError: Error, CustomStringConvertible {
+    /// The line.
+    public let description: String
+}
+
+extension Configuration {
+    /// Loads the configuration. `overrides` are `name=value` pairs from flags.
+    public static func load(
+        file: String?, environment: [String: String], overrides: [String] = []
+    ) throws -> Configuration {
+        var configuration = Configuration()
+        if let file { try configuration.apply(file: file) }
+        try configuration.apply(environment: environment)
+        for override in overrides { try configuration.apply(override: override) }
+        try configuration.validate()
+        return configuration
+    }
+
+    /// Applies a YAML document. `name` is for messages.
+    mutating func apply(yaml: String, name: String) throws {
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: yaml)
+        } catch {
+            throw ConfigurationError(description: "\(name): not YAML: \(error)")
+        }
+        guard let node else { return }
+        let settings = Dictionary(uniqueKeysWithValues: Settings.all().map { ($0.name, $0) })
+        for (key, value) in try Self.flatten(node, prefix: "", name: name) {
+            let line = value.mark.map { ":\($0.line)" } ?? ""
+            guard let setting = settings[key] else {
+                throw ConfigurationError(
+                    description: "\(name)\(line): no setting is called \(key)\(Self.suggestion(for: key))")
+            }
+            guard let text = value.scalar?.string else {
+                throw ConfigurationError(description: "\(name)\(line): \(key) is one value, not a list or a map")
+            }
+            try apply(setting, text, at: "\(name)\(line)")
+        }
+    }
+
+    private mutating func apply(file: String) throws {
+        let yaml: String
+        do {
+            yaml = try String(contentsOfFile: file, encoding: .utf8)
+        } catch {
+            throw ConfigurationError(description: "cannot read \(file). Give the path of a YAML file with --config")
+        }
+        try apply(yaml: yaml, name: file)
+    }
+
+    private mutating func apply(environment: [String: String]) throws {
+        let settings = Dictionary(uniqueKeysWithValues: Settings.all().map { ($0.environmentVariable, $0) })
+        for (variable, value) in environment where variable.hasPrefix("DROVER_") {
+            guard let setting = settings[variable] else { continue }
+            try apply(setting, value, at: variable)
+        }
+    }
+
+    private mutating func apply(override: String) throws {
+        guard let separator = override.firstIndex(of: "=") else {
+            throw ConfigurationError(description: "--set \(override): expected name=value")
+        }
+        let name = String(override[..<separator])
+        guard let setting = Settings.all().first(where: { $0.name == name }) else {
+            throw ConfigurationError(
+                description: "--set \(name): no setting is called that\(Self.suggestion(for: name))")
+        }
+        try apply(setting, String(override[override.index(after: separator)...]), at: "--set \(name)")
+    }
+
+    private mutating func apply(_ setting: Setting, _ value: String, at place: String) throws {
+        do {
+            try setting.apply(&self, value)
+        } catch {
+            // A URL may hold a password; numbers and flags may be shown.
+            let shown = setting.unit.isEmpty && setting.name.hasSuffix("url") ? "the value" : "\"\(value)\""
+            throw ConfigurationError(
+                description: "\(place): \(setting.name) is \(error.expectation), not \(shown)")
+        }
+    }
+
+    /// Relations between settings.
+    private func validate() throws {
+        guard liveStaleSeconds < liveOfflineSeconds else {
+            throw ConfigurationError(description: "live.stale_s must be less than live.offline_s")
+        }
+        guard journalLimitMiB >= 2 * journalSegmentMiB else {
+            throw ConfigurationError(description: "journal.limit_mib must be at least twice journal.segment_mib")
+        }
+        for (name, template) in [
+            ("redis.location_key", redisLocationKey), ("redis.location_channel", redisLocationChannel),
+        ] where template.components(separatedBy: "{id}").count != 2 {
+            throw ConfigurationError(description: "\(name) must hold {id} once")
+        }
+        _ = try listenAddress()
+    }
+
+    /// The address and port of `listen`.
+    func listenAddress() throws -> (address: String, port: UInt16) {
+        guard let colon = listen.lastIndex(of: ":"), let port = UInt16(listen[listen.index(after: colon)...]) else {
+            throw ConfigurationError(description: "listen is ADDRESS:PORT such as 127.0.0.1:8080, not \"\(listen)\"")
+        }
+        return (listen[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: "[]")), port)
+    }
+
+    private static func flatten(_ node: Node, prefix: String, name: String) throws -> [(String, Node)] {
+        guard let mapping = node.mapping else {
+            throw ConfigurationError(description: "\(name): expected a map of settings")
+        }
+        var found: [(String, Node)] = []
+        for (key, value) in mapping {
+            let path = prefix + (key.scalar?.string ?? "")
+            if value.mapping != nil {
+                found += try flatten(value, prefix: path + ".", name: name)
+            } else {
+                found.append((path, value))
+            }
+        }
+        return found
+    }
+
+    /// `; did you mean …` for a name that is nearly one.
+    private static func suggestion(for name: String) -> String {
+        let nearest = Settings.all().map { ($0.name, distance(name, $0.name)) }.min { $0.1 < $1.1 }
+        guard let nearest, nearest.1 <= 4 else { return "" }
+        return "; did you mean \(nearest.0)?"
+    }
+
+    /// Levenshtein's distance.
+    private static func distance(_ left: String, _ right: String) -> Int {
+        let right = Array(right)
+        var row = Array(0...right.count)
+        for (index, character) in left.enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for column in right.indices {
+                let replaced = diagonal + (character == right[column] ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+            }
+        }
+        return row[right.count]
+    }
+}

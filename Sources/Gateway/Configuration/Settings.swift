@@ -1,0 +1,139 @@
+/// The table of settings: name, range, unit and meaning, one line each. The environment variable is the name in
+/// capitals with `DROVER_` before it and `_` for `.`.
+
+/// One setting.
+struct Setting {
+    let name: String
+    /// The unit, for the documentation; empty for text.
+    let unit: String
+    let meaning: String
+    /// Takes the setting's text; throws what is expected instead.
+    let apply: (inout Configuration, String) throws(SettingError) -> Void
+    /// The value as it is written in YAML.
+    let show: (Configuration) -> String
+
+    var environmentVariable: String {
+        "DROVER_" + name.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
+    }
+
+    static func text(_ name: String, _ path: WritableKeyPath<Configuration, String>, _ meaning: String) -> Setting {
+        Setting(
+            name: name, unit: "", meaning: meaning,
+            apply: { (configuration, value) throws(SettingError) in configuration[keyPath: path] = value },
+            show: { "\"\($0[keyPath: path])\"" })
+    }
+
+    static func integer(
+        _ name: String, _ path: WritableKeyPath<Configuration, Int>, _ range: ClosedRange<Int>, _ unit: String,
+        _ meaning: String
+    ) -> Setting {
+        Setting(
+            name: name, unit: unit, meaning: meaning,
+            apply: { (configuration, value) throws(SettingError) in
+                guard let number = Int(value), range.contains(number) else {
+                    throw SettingError("a whole number from \(range.lowerBound) to \(range.upperBound) (\(unit))")
+                }
+                configuration[keyPath: path] = number
+            },
+            show: { String($0[keyPath: path]) })
+    }
+
+    static func number(
+        _ name: String, _ path: WritableKeyPath<Configuration, Double>, _ range: ClosedRange<Double>, _ unit: String,
+        _ meaning: String
+    ) -> Setting {
+        Setting(
+            name: name, unit: unit, meaning: meaning,
+            apply: { (configuration, value) throws(SettingError) in
+                guard let number = Double(value), range.contains(number) else {
+                    throw SettingError("a number from \(range.lowerBound) to \(range.upperBound) (\(unit))")
+                }
+                configuration[keyPath: path] = number
+            },
+            show: { String($0[keyPath: path]) })
+    }
+
+    static func flag(_ name: String, _ path: WritableKeyPath<Configuration, Bool>, _ meaning: String) -> Setting {
+        Setting(
+            name: name, unit: "", meaning: meaning,
+            apply: { (configuration, value) throws(SettingError) in
+                switch value.lowercased() {
+                case "true", "yes", "on", "1": configuration[keyPath: path] = true
+                case "false", "no", "off", "0": configuration[keyPath: path] = false
+                default: throw SettingError("true or false")
+                }
+            },
+            show: { String($0[keyPath: path]) })
+    }
+}
+
+/// What a setting expected instead of what it was given.
+struct SettingError: Error {
+    let expectation: String
+
+    init(_ expectation: String) {
+        self.expectation = expectation
+    }
+}
+
+/// All settings, in the order of `config/drover.yaml`.
+enum Settings {
+    static func all() -> [Setting] {
+        [
+            .text("listen", \.listen, "address and port of HTTP and WebSocket"),
+            .text("redis.url", \.redisURL, "redis://[user:password@]host[:port][/database] or unix:///path"),
+            .text("redis.location_key", \.redisLocationKey, "hash of a driver's newest position"),
+            .text("redis.location_channel", \.redisLocationChannel, "channel its positions are published on"),
+            .text("redis.geo_key", \.redisGeoKey, "GEO set of all drivers that are not offline"),
+            .integer("redis.location_ttl_s", \.redisLocationTTLSeconds, 1...86_400, "s", "life of a hash after a ping"),
+            .integer(
+                "redis.write_interval_ms", \.redisWriteIntervalMilliseconds, 20...10_000, "ms",
+                "least time between two writes of hashes"),
+            .text("postgres.url", \.postgresURL, "as libpq reads it"),
+            .text("postgres.direct_url", \.postgresDirectURL, "for locks and DDL beside a transaction-mode pool"),
+            .text("postgres.schema", \.postgresSchema, "schema of Drover's tables"),
+            .text("journal.directory", \.journalDirectory, "where acknowledged pings wait for Postgres"),
+            .integer(
+                "journal.limit_mib", \.journalLimitMiB, 1...4_194_304, "MiB", "beyond this, new pings are refused"),
+            .integer("journal.segment_mib", \.journalSegmentMiB, 1...256, "MiB", "size of one file"),
+            .text(
+                "journal.accept_corrupt_segments", \.journalAcceptCorruptSegments,
+                "damaged files whose records are given up"),
+            .text("history.time_zone", \.historyTimeZone, "zone whose days are the partitions' days"),
+            .integer(
+                "history.retention_days", \.historyRetentionDays, 0...3_650, "days", "age of the oldest ping; 0 keeps none"
+            ),
+            .integer("history.batch_records", \.historyBatchRecords, 1...100_000, "rows", "most rows in one COPY"),
+            .integer(
+                "history.batch_ms", \.historyBatchMilliseconds, 1...900, "ms", "longest wait for a batch to fill"),
+            .integer(
+                "history.partitions_ahead_days", \.historyPartitionsAheadDays, 0...60, "days", "partitions made ahead"),
+            .flag("history.migrate", \.historyMigrate, "apply missing migrations at start"),
+            .number(
+                "judge.accuracy_below_m", \.judgeAccuracyBelowMetres, 1...200, "m", "accuracies from here are refused"),
+            .integer(
+                "judge.future_tolerance_s", \.judgeFutureToleranceSeconds, 0...3_600, "s", "how far ahead a fix may be"),
+            .number("judge.maximum_speed_mps", \.judgeMaximumSpeed, 1...1_000, "m/s", "reported speeds are cut to this"),
+            .number(
+                "judge.maximum_implied_speed_mps", \.judgeMaximumImpliedSpeed, 1...1_000, "m/s", "above this is a jump"),
+            .flag("judge.reject_zero_island", \.judgeRejectZeroIsland, "refuse exactly 0,0"),
+            .flag("judge.reject_mock", \.judgeRejectMock, "refuse simulated positions"),
+            .integer("live.tick_ms", \.liveTickMilliseconds, 1...1_000, "ms", "least time between two pushes"),
+            .integer("live.stale_s", \.liveStaleSeconds, 1...86_400, "s", "age at which a driver is stale"),
+            .integer("live.offline_s", \.liveOfflineSeconds, 1...86_400, "s", "age at which a driver is offline"),
+            .integer(
+                "live.subjects_per_key", \.liveSubjectsPerKey, 1...100_000, "subjects", "most on one connection"),
+            .integer(
+                "live.slow_viewer_s", \.liveSlowViewerSeconds, 1...600, "s", "how long a viewer may leave its socket full"
+            ),
+            .integer("web.heartbeat_s", \.webHeartbeatSeconds, 1...600, "s", "time between pings to WebSockets"),
+            .integer(
+                "web.message_deadline_s", \.webMessageDeadlineSeconds, 1...600, "s", "time a body or message may take"),
+            .text("web.metrics_from", \.webMetricsFrom, "addresses that read /metrics without a credential"),
+            .text("map.tile_url", \.mapTileURL, "tile address with {z}, {x}, {y}; empty draws a grid"),
+            .text("map.tile_attribution", \.mapTileAttribution, "credit to the tiles' owner"),
+            .text("map.leaflet_directory", \.mapLeafletDirectory, "Leaflet's files, from Debian's libjs-leaflet"),
+            .text("log.level", \.logLevel, "trace, debug, info, notice, warning, error or critical"),
+        ]
+    }
+}

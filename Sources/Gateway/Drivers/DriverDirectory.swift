@@ -1,0 +1,156 @@
+/// Brings drivers that are new to this process into the pipeline, with what the stores remember of them: after a
+/// restart "newest" comes from the journal (read before the loop starts), else the hash, else Postgres, and always
+/// before a driver's first ping is judged.
+import EventLoop
+import PostgresClient
+import RedisClient
+import Tracking
+
+/// See the file's head. Lives on the loop's thread.
+final class DriverDirectory {
+    /// Drivers looked up in one question.
+    private static let batch = 500
+
+    private unowned let pipeline: Pipeline
+    private let postgres: PostgresQuestions?
+    private let schema: String
+    private let key: KeyTemplate
+    private let redis: () -> RedisConnection?
+    /// Ids being looked up or waiting for it, in order.
+    private var wanted: [DriverID] = []
+    private var isWanted: Set<DriverID> = []
+    private var waiters: [(missing: Int, then: () -> Void)?] = []
+    private var waitersByDriver: [DriverID: [Int]] = [:]
+    private var isLooking = false
+
+    /// `postgres` is nil where no history is kept.
+    init(
+        pipeline: Pipeline, postgres: PostgresQuestions?, configuration: Configuration,
+        redis: @escaping () -> RedisConnection?
+    ) {
+        self.pipeline = pipeline
+        self.postgres = postgres
+        self.redis = redis
+        schema = quotedIdentifier(configuration.postgresSchema)
+        key = KeyTemplate(configuration.redisLocationKey)
+    }
+
+    /// Calls `then` once all `ids` are in the pipeline: at once where they are.
+    func load(_ ids: [DriverID], then: @escaping () -> Void) {
+        let missing = Set(ids.filter { pipeline.drivers.index(of: $0) == nil })
+        if missing.isEmpty { return then() }
+        let waiter = waiters.firstIndex { $0 == nil } ?? waiters.count
+        if waiter == waiters.count { waiters.append(nil) }
+        waiters[waiter] = (missing.count, then)
+        for id in missing {
+            waitersByDriver[id, default: []].append(waiter)
+            if isWanted.insert(id).inserted { wanted.append(id) }
+        }
+        lookUpNext()
+    }
+
+    private func lookUpNext() {
+        guard !isLooking, !wanted.isEmpty else { return }
+        isLooking = true
+        let ids = Array(wanted.prefix(Self.batch))
+        wanted.removeFirst(ids.count)
+        lookInRedis(ids) { [weak self] found in
+            guard let self else { return }
+            let rest = ids.filter { found[$0] == nil }
+            lookInPostgres(rest) { [weak self] past in self?.finish(ids, found, past) }
+        }
+    }
+
+    private func finish(_ ids: [DriverID], _ found: [DriverID: Position], _ past: [DriverID: [Position]]) {
+        var ready: [() -> Void] = []
+        for id in ids {
+            let driver = pipeline.addDriver(id)
+            if let position = found[id] { pipeline.recall(position, isLate: false, of: driver) }
+            // Oldest first, so that the judge's ring ends with the newest.
+            for position in past[id]?.reversed() ?? [] { pipeline.recall(position, isLate: false, of: driver) }
+            isWanted.remove(id)
+            for waiter in waitersByDriver.removeValue(forKey: id) ?? [] {
+                waiters[waiter]?.missing -= 1
+                if waiters[waiter]?.missing == 0, let then = waiters[waiter]?.then {
+                    waiters[waiter] = nil
+                    ready.append(then)
+                }
+            }
+        }
+        isLooking = false
+        for then in ready { then() }
+        lookUpNext()
+    }
+
+    // MARK: The hash
+
+    private func lookInRedis(_ ids: [DriverID], then: @escaping ([DriverID: Position]) -> Void) {
+        guard let redis = redis(), redis.isReady else { return then([:]) }
+        var found: [DriverID: Position] = [:]
+        var left = ids.count
+        for id in ids {
+            redis.send(
+                ["HMGET", key.string(for: id), "lat", "lng", "accuracy", "recorded_at", "speed", "heading"]
+            ) { reply in
+                if let position = Position(hash: reply) { found[id] = position }
+                left -= 1
+                if left == 0 { then(found) }
+            }
+        }
+    }
+
+    // MARK: History
+
+    private func lookInPostgres(_ ids: [DriverID], then: @escaping ([DriverID: [Position]]) -> Void) {
+        guard let postgres, postgres.isConnected, !ids.isEmpty else { return then([:]) }
+        let sql = """
+            SELECT d.id, (extract(epoch FROM e.recorded_at) * 1000000)::bigint,
+                (extract(epoch FROM e.received_at) * 1000000)::bigint,
+                round(e.lat * 10000000)::bigint, round(e.lng * 10000000)::bigint, e.accuracy, e.speed, e.heading
+            FROM unnest($1::text[]) d(id) CROSS JOIN LATERAL (
+                SELECT * FROM \(schema).driver_location_events WHERE driver_id = d.id
+                ORDER BY recorded_at DESC LIMIT \(Judge.remembered)) e
+            """
+        // Driver ids hold no character that an array literal would have to escape.
+        let list = "{\(ids.map(\.string).joined(separator: ","))}"
+        let asked = postgres.ask(sql, [list], deadlineMilliseconds: 5_000) { answer in
+            var past: [DriverID: [Position]] = [:]
+            if case .success(let rows) = answer {
+                for row in 0..<rows.count {
+                    guard let id = rows.text(row, 0).flatMap({ DriverID($0) }), let position = Position(rows, row)
+                    else { continue }
+                    past[id, default: []].append(position)
+                }
+            }
+            then(past)
+        }
+        if !asked { then([:]) }
+    }
+}
+
+extension Position {
+    /// A position from the hash's fields; nil where the hash is missing or not whole.
+    fileprivate init?(hash reply: RedisReply) {
+        guard let values = reply.elements?.map(\.text), values.count == 6,
+            let latitude = values[0].flatMap(Double.init), let longitude = values[1].flatMap(Double.init),
+            let accuracy = values[2].flatMap(Float.init), let milliseconds = values[3].flatMap(Int64.init),
+            abs(latitude) <= 90, abs(longitude) <= 180, milliseconds.magnitude < 1 << 50
+        else { return nil }
+        self.init(
+            recordedAt: milliseconds * 1_000, receivedAt: milliseconds * 1_000,
+            latitude: Int32((latitude * 1e7).rounded()), longitude: Int32((longitude * 1e7).rounded()),
+            accuracy: accuracy, speed: values[4].flatMap(Float.init), heading: values[5].flatMap(Float.init))
+    }
+
+    /// A position from a row of history.
+    fileprivate init?(_ rows: PostgresRows, _ row: Int) {
+        guard let recordedAt = rows.integer(row, 1), let receivedAt = rows.integer(row, 2),
+            let latitude = rows.integer(row, 3), let longitude = rows.integer(row, 4),
+            let accuracy = rows.text(row, 5).flatMap(Float.init)
+        else { return nil }
+        self.init(
+            recordedAt: recordedAt, receivedAt: receivedAt, latitude: Int32(clamping: latitude),
+            longitude: Int32(clamping: longitude), accuracy: accuracy, speed: rows.text(row, 6).flatMap(Float.init),
+            heading: rows.text(row, 7).flatMap(Float.init))
+    }
+}

@@ -1,0 +1,312 @@
+/// The gateway: one loop's worth of connections, wired to the pipeline. What happens at the end of each turn of the loop
+/// is the heart of it: the journal gets what was gathered, what became durable is acknowledged, what is new is shown.
+import EventLoop
+import Journal
+import Logging
+import PostgresClient
+import RedisClient
+import Tracking
+import WebServer
+
+/// See the file's head. Lives on the loop's thread.
+final class Gateway: WebApplication {
+    let loop: EventLoop
+    let configuration: Configuration
+    let rules: JudgeRules
+    let pipeline: Pipeline
+    let acknowledgements = AcknowledgementQueue()
+    let access: AccessControl
+    let directory: DriverDirectory
+    let postgres: PostgresQuestions?
+    let history: HistoryWriter?
+    let log: Logger
+    let assets: Assets
+    /// Set once, right after the server was made.
+    private(set) var server: WebServer?
+    private(set) var redis: RedisConnection?
+    /// False from the first SIGTERM on: no new ping is taken.
+    private(set) var isAccepting = true
+    /// Called once when the journal has failed: nothing can be acknowledged any more.
+    var onJournalFailure: ((JournalError) -> Void)?
+
+    private var serial: UInt64 = 0
+    private var writer = JSONWriter()
+    private var lastFlush = Int64.min
+    private var tickTimer: LoopTimer?
+    private var redisTimer: LoopTimer?
+    private var secondTimer: LoopTimer?
+    private var hasReportedFailure = false
+    private var hasWarmedUp = false
+    /// Receipt of a ping to the write that shows it.
+    private(set) var viewerLatency = LatencyHistogram()
+    /// When the process began, in wall microseconds.
+    let startedAt = SystemClock.wallMicroseconds()
+
+    init(
+        loop: EventLoop, configuration: Configuration, pipeline: Pipeline, access: AccessControl,
+        postgres: PostgresQuestions?, history: HistoryWriter?, assets: Assets, log: Logger
+    ) {
+        self.loop = loop
+        self.configuration = configuration
+        self.pipeline = pipeline
+        self.access = access
+        self.postgres = postgres
+        self.history = history
+        self.assets = assets
+        self.log = log
+        rules = configuration.judgeRules
+        var redisNow: () -> RedisConnection? = { nil }
+        directory = DriverDirectory(
+            pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
+            configuration: configuration, redis: { redisNow() })
+        super.init()
+        redisNow = { [unowned self] in redis }
+        access.onRevoked = { [unowned self] id in closeConnections(of: id) }
+    }
+
+    /// Starts the timers and connections. `server` is this application's.
+    func start(_ server: WebServer, redis address: RedisAddress) {
+        self.server = server
+        tickTimer = LoopTimer(loop: loop) { [unowned self] in flush() }
+        redisTimer = LoopTimer(loop: loop) { [unowned self] in writeHashes() }
+        redisTimer?.start(
+            afterMilliseconds: configuration.redisWriteIntervalMilliseconds,
+            everyMilliseconds: configuration.redisWriteIntervalMilliseconds)
+        secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
+        secondTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
+        redis = RedisConnection(loop: loop, address: address) { [unowned self] isReady in redisChanged(isReady) }
+        loop.atEndOfTurn { [unowned self] in endOfTurn() }
+    }
+
+    /// Takes no more pings; what was taken goes on to be acknowledged.
+    func stopAccepting() {
+        isAccepting = false
+    }
+
+    /// Whether every ping that was taken is acknowledged.
+    var isDrained: Bool {
+        pipeline.journal.durableLSN == pipeline.journal.appendedLSN && acknowledgements.count == 0
+    }
+
+    /// Lets go of everything on the loop but the server.
+    func close() {
+        loop.removeEndOfTurnHook()
+        for timer in [tickTimer, redisTimer, secondTimer] { timer?.close() }
+        redis?.close()
+        access.close()
+    }
+
+    /// A number that no other connection or request of this process has.
+    func nextSerial() -> UInt64 {
+        serial += 1
+        return serial
+    }
+
+    // MARK: Turns and ticks
+
+    private func endOfTurn() {
+        pipeline.journal.submit()
+        if let server {
+            acknowledgements.release(
+                through: pipeline.journal.durableLSN, server: server, now: SystemClock.wallMicroseconds)
+        }
+        flushSoon()
+        if !hasReportedFailure, let failure = pipeline.journal.failure {
+            hasReportedFailure = true
+            onJournalFailure?(failure)
+        }
+    }
+
+    /// Shows what is new: at once where the last tick is long enough ago, else at the next.
+    func flushSoon() {
+        guard pipeline.fanout.hasNews || pipeline.redis.hasUnpublished, let tickTimer, !tickTimer.isActive else {
+            return
+        }
+        let tick = Int64(configuration.liveTickMilliseconds) * 1_000
+        let wait = lastFlush &+ tick - SystemClock.monotonicMicroseconds()
+        if lastFlush == .min || wait <= 0 {
+            flush()
+        } else {
+            tickTimer.start(afterMilliseconds: Int(wait + 999) / 1_000)
+        }
+    }
+
+    private func flush() {
+        guard let server else { return }
+        lastFlush = SystemClock.monotonicMicroseconds()
+        let now = SystemClock.wallMicroseconds()
+        let isWaiting = pipeline.fanout.flush(table: pipeline.drivers, monotonic: lastFlush, now: now) {
+            handle, frames in Self.send(frames, to: handle, of: server)
+        }
+        pipeline.fanout.takeLatencies { viewerLatency.record($0) }
+        if let redis { pipeline.redis.publish(redis, pipeline.fanout, pipeline.drivers) }
+        if isWaiting { tickTimer?.start(afterMilliseconds: configuration.liveTickMilliseconds) }
+    }
+
+    @inline(__always)
+    private static func send(_ frames: Span<UInt8>, to handle: Int, of server: WebServer) -> SendOutcome {
+        switch server.withConnection(handle, { $0.send(frames: frames) }) {
+        case .taken: .sent
+        case .busy: .busy
+        case .gone, nil: .gone
+        }
+    }
+
+    private func everySecond() {
+        let now = SystemClock.wallMicroseconds()
+        pipeline.fanout.sweep(now: now)
+        if let redis {
+            let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
+            pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline)
+        }
+        let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
+        pipeline.fanout.forEachBlocked(since: slow) { handle in
+            server?.withConnection(handle) { $0.close(code: 4408, reason: "reading too slowly") }
+        }
+    }
+
+    /// Composes an acknowledgement in memory that is reused, and sends it.
+    @inline(__always)
+    func composeAcknowledgement(
+        _ compose: (inout JSONWriter) -> Void, send: (Span<UInt8>) -> WriteResult
+    ) -> WriteResult {
+        writer.removeAll()
+        let payload = WebSocketFrame.reserve(&writer.bytes)
+        compose(&writer)
+        let start = WebSocketFrame.close(&writer.bytes, payload: payload)
+        return send(writer.bytes.span.extracting(start..<writer.bytes.count))
+    }
+
+    // MARK: Redis
+
+    private func writeHashes() {
+        if let redis { pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers) }
+    }
+
+    private func redisChanged(_ isReady: Bool) {
+        guard isReady, let redis else {
+            log.warning("Redis is away; local viewers go on", metadata: ["redis": "\(self.redis?.address.display ?? "")"])
+            return
+        }
+        log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
+        pipeline.redis.rewriteAll(
+            pipeline.fanout, now: SystemClock.wallMicroseconds(), withinSeconds: configuration.redisLocationTTLSeconds)
+        writeHashes()
+        if !hasWarmedUp {
+            hasWarmedUp = true
+            redis.send(["ZRANGE", configuration.redisGeoKey, "0", "-1"]) { [weak self] reply in
+                let ids = reply.elements?.compactMap { $0.text.flatMap { DriverID($0) } } ?? []
+                self?.directory.load(ids) {}
+            }
+        }
+    }
+
+    // MARK: Connections
+
+    override func receive(_ request: WebRequest, on connection: WebConnection) {
+        Router(gateway: self).route(request, on: connection)
+    }
+
+    override func upgrade(_ request: WebRequest, on connection: WebConnection) -> UpgradeDecision {
+        let paths = ["/v1/ingest": "drover.ingest.v1", "/v1/track": "drover.v1"]
+        guard let subprotocol = paths[request.path] else {
+            return .refuse(Problem.response(404, "not_found", "WebSockets are at /v1/ingest and /v1/track"))
+        }
+        if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
+            return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
+        }
+        connection.attachment = Handshake(path: request.path, token: PresentedToken(request))
+        return .accept
+    }
+
+    override func opened(_ connection: WebConnection) {
+        guard let handshake = connection.attachment as? Handshake else { return connection.abort() }
+        connection.attachment = nil
+        guard isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
+        let token: String?
+        switch handshake.token {
+        case .none: token = nil
+        case .one(let presented): token = presented
+        case .conflicting: return connection.close(code: 4401, reason: "two credentials that differ")
+        }
+        if handshake.path == "/v1/ingest" {
+            let ingest = IngestConnection(connection, gateway: self, serial: nextSerial(), hasToken: token != nil)
+            connection.attachment = ingest
+            if let token { ingest.login(token) }
+        } else {
+            let track = TrackConnection(connection, gateway: self)
+            connection.attachment = track
+            track.opened(token: token)
+        }
+    }
+
+    override func received(_ message: Span<UInt8>, on connection: WebConnection) {
+        if let ingest = IngestConnection.of(connection) {
+            ingest.received(message)
+        } else if let track = connection.attachment as? TrackConnection {
+            track.received(message)
+        }
+    }
+
+    override func writable(_ connection: WebConnection) {
+        if let ingest = IngestConnection.of(connection) {
+            ingest.writable()
+        } else if let viewer = (connection.attachment as? TrackConnection)?.viewer, let server {
+            pipeline.fanout.writable(
+                viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
+                now: SystemClock.wallMicroseconds()
+            ) { handle, frames in Self.send(frames, to: handle, of: server) }
+        }
+    }
+
+    override func closed(_ connection: WebConnection) {
+        (connection.attachment as? TrackConnection)?.closed()
+    }
+
+    override func problem(status: Int, code: String, detail: String) -> WebResponse {
+        Problem.response(status, code, detail)
+    }
+
+    private func closeConnections(of credential: String) {
+        server?.forEachConnection { connection in
+            let id =
+                IngestConnection.of(connection)?.credentialID
+                ?? (connection.attachment as? TrackConnection)?.credentialID
+            if id == credential { connection.close(code: 4403, reason: "the credential was revoked") }
+        }
+    }
+}
+
+/// What a WebSocket's handshake said, until the WebSocket is open.
+private final class Handshake {
+    let path: String
+    let token: PresentedToken
+
+    init(path: String, token: PresentedToken) {
+        self.path = path
+        self.token = token
+    }
+}
+
+extension Configuration {
+    /// The judge's rules with the configured limits.
+    var judgeRules: JudgeRules {
+        var rules = JudgeRules()
+        rules.accuracy.below = Float(judgeAccuracyBelowMetres)
+        rules.future.tolerance = Int64(judgeFutureToleranceSeconds) * 1_000_000
+        rules.stale.retention = Int64(max(1, historyRetentionDays)) * 86_400_000_000
+        rules.clamp.maximum = Float(judgeMaximumSpeed)
+        rules.jump.maximumSpeed = judgeMaximumImpliedSpeed
+        rules.zeroIsland.isEnabled = judgeRejectZeroIsland
+        rules.mock.isForbidden = judgeRejectMock
+        return rules
+    }
+
+    /// The ages at which presence changes.
+    var presenceLimits: PresenceLimits {
+        var limits = PresenceLimits()
+        limits.stale = Int64(liveStaleSeconds) * 1_000_000
+        limits.offline = Int64(liveOfflineSeconds) * 1_000_000
+        return limits
+    }
+}

@@ -1,0 +1,222 @@
+/// A device or backend that streams pings over `GET /v1/ingest` (subprotocol drover.ingest.v1).
+import EventLoop
+import Tracking
+import WebServer
+
+/// One such WebSocket. `connection.attachment` holds it.
+final class IngestConnection {
+    /// Bytes of frames that may wait while the sender or its drivers are looked up.
+    static let maximumParkedBytes = 1 << 20
+    /// The most pings in a frame: what fits into 256 KiB.
+    static let maximumPings = 6_000
+
+    private unowned let connection: WebConnection
+    private unowned let gateway: Gateway
+    /// Unique in the process.
+    let serial: UInt64
+    /// Who sends; nil until the credential was checked.
+    private var sender: Sender?
+    /// The credential's id once it was checked.
+    private(set) var credentialID: String?
+    /// Whether the handshake brought a token; otherwise the first frame must.
+    private var hasToken: Bool
+    private var isWaiting = true
+    private var parked: [[UInt8]] = []
+    private var parkedBytes = 0
+    /// Pings received on this connection: the labels of those without a `seq`.
+    private var received: Int64 = 0
+    private var acknowledged: Int64 = 0
+    private var isAcknowledgementDue = false
+    private var rejections: [(lsn: UInt64, json: [UInt8])] = []
+
+    init(_ connection: WebConnection, gateway: Gateway, serial: UInt64, hasToken: Bool) {
+        self.connection = connection
+        self.gateway = gateway
+        self.serial = serial
+        self.hasToken = hasToken
+    }
+
+    /// The ingest connection behind a web connection, if it is one.
+    @inline(__always)
+    static func of(_ connection: WebConnection) -> IngestConnection? {
+        connection.attachment as? IngestConnection
+    }
+
+    var number: Int { connection.number }
+
+    // MARK: Opening
+
+    /// Checks the credential, then says hello.
+    func login(_ token: String) {
+        hasToken = true
+        gateway.access.authenticate(token) { [weak self] result in
+            guard let self, connection.isOpen else { return }
+            switch result {
+            case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
+            case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
+            case .known(let credential): admit(credential)
+            }
+        }
+    }
+
+    private func admit(_ credential: Credential) {
+        guard credential.permissions.contains(.writePings) else {
+            return connection.close(code: 4403, reason: "the credential lacks pings:write")
+        }
+        credentialID = credential.id
+        switch credential.party {
+        case .backend: begin(.backend)
+        case .device(let id):
+            gateway.directory.load([id]) { [weak self] in
+                guard let self, let driver = gateway.pipeline.drivers.index(of: id) else { return }
+                begin(.device(driver, id))
+            }
+        }
+    }
+
+    private func begin(_ sender: Sender) {
+        self.sender = sender
+        var writer = JSONWriter()
+        writer.raw("{\"hello\":{\"now\":")
+        writer.integer(SystemClock.wallMicroseconds() / 1_000)
+        writer.raw(",\"max_frame\":262144}}")
+        connection.sendQueued(text: writer.bytes)
+        resume()
+    }
+
+    // MARK: Frames
+
+    /// A frame has come. Hot path.
+    @inline(__always)
+    func received(_ message: Span<UInt8>) {
+        if !isWaiting {
+            if !take(message) { park(message) }
+        } else if hasToken {
+            park(message)
+        } else if let token = ClientFrame(message)?.token {
+            login(token)
+        } else {
+            connection.close(code: 4401, reason: "send a token with the handshake or in the first frame")
+        }
+    }
+
+    private func park(_ message: Span<UInt8>) {
+        isWaiting = true
+        parkedBytes += message.count
+        guard parkedBytes <= Self.maximumParkedBytes else {
+            return connection.close(code: 1013, reason: "too much sent before it could be judged; retry")
+        }
+        var copy: [UInt8] = []
+        copy.reserveCapacity(message.count)
+        for index in message.indices { copy.append(message[index]) }
+        parked.append(copy)
+    }
+
+    /// Goes on with the frames that waited, in order.
+    private func resume() {
+        isWaiting = false
+        while !parked.isEmpty, connection.isOpen {
+            guard take(parked[0].span) else {
+                isWaiting = true
+                return
+            }
+            parkedBytes -= parked.removeFirst().count
+        }
+    }
+
+    /// Decodes, judges and keeps a frame. False where it has to wait for its drivers to be loaded.
+    @inline(__always)
+    private func take(_ message: Span<UInt8>) -> Bool {
+        guard let sender, connection.isOpen else { return true }
+        let pipeline = gateway.pipeline
+        do {
+            try pipeline.decode(message, maximumPings: Self.maximumPings, allowsEnvelope: false)
+        } catch {
+            refuse(error)
+            return true
+        }
+        guard pipeline.resolve(sender) else {
+            gateway.directory.load(pipeline.unknown) { [weak self] in self?.resume() }
+            return false
+        }
+        guard gateway.isAccepting, pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
+            connection.close(code: 1013, reason: "the journal is full; retry")
+            return true
+        }
+        let now = SystemClock.wallMicroseconds()
+        pipeline.process(sender, now: now)
+        let count = pipeline.batch.pings.count
+        guard count > 0 else { return true }
+        if !pipeline.outcome.rejections.isEmpty { noteRejections(now) }
+        received += Int64(count)
+        let sequence = pipeline.batch.pings[count - 1].ping.sequence ?? received
+        gateway.acknowledgements.wait(
+            for: pipeline.journal.appendedLSN, frameOf: self, sequence: sequence, receivedAt: now)
+        return true
+    }
+
+    private func refuse(_ error: PingDecodingError) {
+        var writer = JSONWriter()
+        writer.raw("{\"error\":{\"code\":\"bad_request\",\"message\":")
+        writer.string(error.detail)
+        writer.raw(",\"retry\":false}}")
+        connection.sendQueued(text: writer.bytes)
+        connection.close(code: 4400, reason: error.detail)
+    }
+
+    // MARK: Acknowledgements
+
+    private func noteRejections(_ now: Microseconds) {
+        let pipeline = gateway.pipeline
+        for rejection in pipeline.outcome.rejections {
+            let ping = pipeline.batch.pings[rejection.index].ping
+            var writer = JSONWriter()
+            writer.raw("{\"seq\":")
+            writer.integer(ping.sequence ?? received + Int64(rejection.index) + 1)
+            writer.raw(",\"reason\":\"\(rejection.reason.name)\",\"detail\":")
+            writer.string(
+                rejection.defect?.description ?? gateway.rules.detail(of: rejection.reason, for: ping, now: now))
+            writer.raw("}")
+            rejections.append((pipeline.journal.appendedLSN, writer.bytes))
+        }
+    }
+
+    /// The acknowledgement reaches `sequence`. True the first time since it was last sent.
+    @inline(__always)
+    func raise(to sequence: Int64) -> Bool {
+        acknowledged = sequence
+        defer { isAcknowledgementDue = true }
+        return !isAcknowledgementDue
+    }
+
+    /// Sends the acknowledgement, with the rejections it covers. Where the socket is full it stays due: it is
+    /// cumulative, so the next one says it all.
+    @inline(__always)
+    func acknowledge(through lsn: UInt64) {
+        let outcome = gateway.composeAcknowledgement { writer in
+            writer.raw("{\"ack\":")
+            writer.integer(acknowledged)
+            if !rejections.isEmpty { appendRejections(through: lsn, to: &writer) }
+            writer.raw("}")
+        } send: { connection.send(frames: $0) }
+        if outcome == .taken {
+            isAcknowledgementDue = false
+            if !rejections.isEmpty { rejections.removeAll { $0.lsn <= lsn } }
+        }
+    }
+
+    private func appendRejections(through lsn: UInt64, to writer: inout JSONWriter) {
+        var isFirst = true
+        for rejection in rejections where rejection.lsn <= lsn {
+            writer.raw(isFirst ? ",\"rejected\":[" : ",")
+            writer.bytes.append(contentsOf: rejection.json)
+            isFirst = false
+        }
+        if !isFirst { writer.raw("]") }
+    }
+
+    /// The socket has room again.
+    func writable() {
+        if isAcknowledgementDue { acknowledge(through: gateway.pipeline.journal.durableLSN) }
+    }
+}

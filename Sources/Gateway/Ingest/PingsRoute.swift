@@ -1,0 +1,91 @@
+/// `POST /v1/pings`: one to a thousand pings, answered once every one of them is durable or judged.
+import EventLoop
+import Tracking
+import WebServer
+
+/// The route.
+struct PingsRoute {
+    /// The most pings in a request (API.md).
+    static let maximumPings = 1_000
+
+    unowned let gateway: Gateway
+
+    /// A request whose credential has `pings:write`.
+    func receive(_ request: WebRequest, from credential: Credential, on connection: WebConnection) {
+        if let problem = mediaTypeProblem(request) { return connection.respond(problem) }
+        switch credential.party {
+        case .backend: take(request, .backend, connection)
+        case .device(let id):
+            gateway.directory.load([id]) {
+                guard let driver = gateway.pipeline.drivers.index(of: id) else { return }
+                take(request, .device(driver, id), connection)
+            }
+        }
+    }
+
+    private func mediaTypeProblem(_ request: WebRequest) -> WebResponse? {
+        if let encoding = request.headers["content-encoding"], encoding.lowercased() != "identity" {
+            return Problem.response(415, "media_type", "bodies are not decompressed here; send them as they are")
+        }
+        let type = request.headers["content-type"]?.split(separator: ";").first?.lowercased() ?? "application/json"
+        guard type == "application/json" || type.hasSuffix("+json") else {
+            return Problem.response(415, "media_type", "pings are sent as application/json")
+        }
+        return nil
+    }
+
+    private func take(_ request: WebRequest, _ sender: Sender, _ connection: WebConnection) {
+        let pipeline = gateway.pipeline
+        do {
+            try pipeline.decode(request.body.span, maximumPings: Self.maximumPings, allowsEnvelope: true)
+        } catch {
+            return connection.respond(refusal(error))
+        }
+        guard !pipeline.batch.pings.isEmpty else {
+            return connection.respond(Problem.response(400, "bad_request", "no pings in the request"))
+        }
+        if case .device(_, let own) = sender,
+            pipeline.batch.pings.contains(where: { $0.driver != nil && $0.driver != own })
+        {
+            return connection.respond(
+                Problem.response(403, "driver_mismatch", "driver_id is not this credential's driver; nothing was stored"))
+        }
+        guard pipeline.resolve(sender) else {
+            gateway.directory.load(pipeline.unknown) { take(request, sender, connection) }
+            return
+        }
+        guard gateway.isAccepting, pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
+            return connection.respond(Problem.overload("the journal is full"))
+        }
+        let now = SystemClock.wallMicroseconds()
+        pipeline.process(sender, now: now)
+        gateway.acknowledgements.wait(
+            for: pipeline.journal.appendedLSN,
+            reply: PendingReply(serial: gateway.nextSerial(), response: response(now)), on: connection, receivedAt: now)
+    }
+
+    private func refusal(_ error: PingDecodingError) -> WebResponse {
+        switch error {
+        case .notJSON: Problem.response(400, "malformed_json", error.detail)
+        case .notPings, .tooDeep: Problem.response(400, "bad_request", error.detail)
+        case .tooMany: Problem.response(413, "too_many_pings", error.detail)
+        }
+    }
+
+    private func response(_ now: Microseconds) -> WebResponse {
+        let outcome = gateway.pipeline.outcome
+        var writer = JSONWriter()
+        writer.raw("{\"accepted\":\(outcome.accepted),\"late\":\(outcome.late),\"duplicate\":\(outcome.duplicate)")
+        writer.raw(",\"clamped\":\(outcome.clamped),\"rejected\":[")
+        for (position, rejection) in outcome.rejections.enumerated() {
+            let ping = gateway.pipeline.batch.pings[rejection.index].ping
+            if position > 0 { writer.raw(",") }
+            writer.raw("{\"index\":\(rejection.index),\"reason\":\"\(rejection.reason.name)\",\"detail\":")
+            writer.string(
+                rejection.defect?.description ?? gateway.rules.detail(of: rejection.reason, for: ping, now: now))
+            writer.raw("}")
+        }
+        writer.raw("]}")
+        return WebResponse(type: "application/json", body: writer.bytes)
+    }
+}

@@ -1,0 +1,38 @@
+/// Errors on HTTP: RFC 9457 `application/problem+json` with a stable code.
+import Tracking
+import WebServer
+
+/// Makes error replies.
+enum Problem {
+    /// A problem document.
+    static func response(
+        _ status: Int, _ code: String, _ detail: String, headers: [(String, String)] = []
+    ) -> WebResponse {
+        var writer = JSONWriter()
+        writer.raw("{\"type\":\"about:blank\",\"title\":")
+        writer.string(WebResponse.reason(status))
+        writer.raw(",\"status\":\(status),\"code\":")
+        writer.string(code)
+        writer.raw(",\"detail\":")
+        writer.string(detail)
+        writer.raw("}")
+        return WebResponse(status: status, type: "application/problem+json", body: writer.bytes, headers: headers)
+    }
+
+    /// 503: send it again in a second.
+    static func overload(_ detail: String) -> WebResponse {
+        response(503, "unavailable", detail + "; nothing was stored, send it again", headers: [("Retry-After", "1")])
+    }
+
+    /// 401, alike for every kind of bad credential.
+    static func unauthenticated() -> WebResponse {
+        response(
+            401, "unauthenticated", "a valid credential is required",
+            headers: [("WWW-Authenticate", "Bearer realm=\"drover\"")])
+    }
+
+    /// 403 that names the permission.
+    static func forbidden(_ permission: Permission) -> WebResponse {
+        response(403, "forbidden", "the credential lacks \(permission.rawValue)")
+    }
+}

@@ -1,0 +1,217 @@
+/// The hot path, top to bottom: bytes of a frame → pings → driver → verdict → journal → viewers and Redis.
+///
+/// A ping costs no allocation, no reference counting, no existential, no `String` and no `async` here. What comes before
+/// (sockets) is in `Ingest/`, what comes after: acknowledgement in `Ingest/AcknowledgementQueue`, viewers in
+/// `Tracking/Live`, Redis in `Live/RedisPositions`, Postgres in `History/`.
+import EventLoop
+import Journal
+import Tracking
+
+/// Who sends a batch.
+enum Sender {
+    /// A device, bound to its driver.
+    case device(DriverIndex, DriverID)
+    /// A backend, which names a driver in every ping.
+    case backend
+}
+
+/// A ping of the current batch that was not kept.
+struct Rejection {
+    /// Its place in the batch.
+    var index: Int
+    var reason: RejectionReason
+    var defect: PingDefect?
+}
+
+/// One process's pipeline. Lives on the loop's thread.
+final class Pipeline {
+    let journal: Journal
+    private(set) var drivers: DriverTable
+    private var judge: Judge
+    var fanout: Fanout
+    let redis: RedisPositions
+    private(set) var counters = PipelineCounters()
+    private let keepsHistory: Bool
+
+    /// The batch being worked on, and what came of it.
+    private(set) var batch = PingBatch()
+    private var resolved: [Int32] = []
+    private(set) var outcome = BatchOutcome()
+    /// Ids of the last `resolve` that are not known yet.
+    private(set) var unknown: [DriverID] = []
+    private var record: [UInt8] = Array(repeating: 0, count: PingRecord.maximumBytes)
+
+    init(
+        journal: Journal, rules: JudgeRules, presence: PresenceLimits, redis: RedisPositions, keepsHistory: Bool
+    ) {
+        self.journal = journal
+        self.redis = redis
+        self.keepsHistory = keepsHistory
+        drivers = DriverTable(seed: .random(in: .min ... .max))
+        judge = Judge(rules: rules)
+        fanout = Fanout(limits: presence, epoch: .random(in: .min ... .max))
+    }
+
+    // MARK: 1. Bytes to pings
+
+    /// Decodes a frame or body. On an error nothing of it exists.
+    func decode(_ bytes: Span<UInt8>, maximumPings: Int, allowsEnvelope: Bool) throws(PingDecodingError) {
+        try PingDecoder.decode(bytes, into: &batch, maximumPings: maximumPings, allowsEnvelope: allowsEnvelope)
+    }
+
+    // MARK: 2. Pings to drivers
+
+    /// Finds each ping's driver. False where some are new to this process: load what is in `unknown`, then ask again.
+    func resolve(_ sender: Sender) -> Bool {
+        resolved.removeAll(keepingCapacity: true)
+        guard case .backend = sender else { return true }
+        unknown.removeAll(keepingCapacity: true)
+        for index in batch.pings.indices {
+            guard batch.pings[index].defect == nil, let id = batch.pings[index].driver else {
+                resolved.append(-1)
+                continue
+            }
+            if let driver = drivers.index(of: id) {
+                resolved.append(Int32(driver))
+            } else {
+                unknown.append(id)
+            }
+        }
+        return unknown.isEmpty
+    }
+
+    // MARK: 3. Verdicts
+
+    /// Whether the journal takes the whole batch now. If not, nothing of it may be judged: it is refused as a whole.
+    func hasRoom() -> Bool {
+        journal.hasRoom(records: batch.pings.count, bytes: batch.pings.count * PingRecord.maximumBytes)
+    }
+
+    /// Judges, keeps and shows every ping of the batch. `resolve` and `hasRoom` have said yes.
+    func process(_ sender: Sender, now: Microseconds) {
+        outcome.reset()
+        counters.received += batch.pings.count
+        for index in batch.pings.indices {
+            if let defect = batch.pings[index].defect {
+                reject(index, .malformed, defect)
+                continue
+            }
+            let driver: DriverIndex
+            let id: DriverID
+            switch sender {
+            case .device(let own, let ownID):
+                if let named = batch.pings[index].driver, named != ownID {
+                    reject(index, .driverMismatch)
+                    continue
+                }
+                driver = own
+                id = ownID
+            case .backend:
+                guard let named = batch.pings[index].driver else {
+                    reject(index, .malformed, .missing(.driverID))
+                    continue
+                }
+                driver = Int(resolved[index])
+                id = named
+            }
+            var ping = batch.pings[index].ping
+            switch judge.judge(&ping, of: driver, now: now) {
+            case .accepted(let clamped):
+                outcome.accepted += 1
+                if clamped { outcome.clamped += 1 }
+                keep(ping, id, now, clamped ? .clamped : [])
+                show(ping, driver, now)
+            case .late(let clamped):
+                outcome.late += 1
+                if clamped { outcome.clamped += 1 }
+                keep(ping, id, now, clamped ? [.late, .clamped] : .late)
+            case .duplicate:
+                outcome.duplicate += 1
+            case .rejected(let reason):
+                reject(index, reason)
+            }
+        }
+        counters.add(outcome)
+    }
+
+    @inline(__always)
+    private func reject(_ index: Int, _ reason: RejectionReason, _ defect: PingDefect? = nil) {
+        outcome.rejections.append(Rejection(index: index, reason: reason, defect: defect))
+    }
+
+    // MARK: 4. The journal
+
+    @inline(__always)
+    private func keep(_ ping: Ping, _ id: DriverID, _ now: Microseconds, _ flags: PingFlags) {
+        guard keepsHistory else { return }
+        let flags = ping.isMock ? flags.union(.mock) : flags
+        var span = record.mutableSpan
+        let length = PingRecord(ping, driver: id, receivedAt: now, flags: flags).encode(into: &span)
+        _ = journal.append(record.span.extracting(0..<length))
+    }
+
+    // MARK: 5. Viewers and Redis
+
+    @inline(__always)
+    private func show(_ ping: Ping, _ driver: DriverIndex, _ now: Microseconds) {
+        fanout.update(driver, Position(ping, receivedAt: now), now: now)
+        redis.changed(driver)
+    }
+
+    // MARK: Drivers and their memory
+
+    /// A driver that is new to this process, with what the stores know of it.
+    @discardableResult
+    func addDriver(_ id: DriverID) -> DriverIndex {
+        if let known = drivers.index(of: id) { return known }
+        let driver = drivers.add(id)
+        let judged = judge.addDriver()
+        let shown = fanout.addDriver()
+        precondition(driver == judged && driver == shown, "the tables of drivers run in step")
+        return driver
+    }
+
+    /// What was accepted before this process began: fixes for the judge, the newest of them for the map.
+    func recall(_ position: Position, isLate: Bool, of driver: DriverIndex) {
+        judge.recall(position.anchor, isLate: isLate, of: driver)
+        if !isLate { fanout.restore(driver, position) }
+    }
+}
+
+/// What came of one batch.
+struct BatchOutcome {
+    var accepted = 0
+    var late = 0
+    var duplicate = 0
+    var clamped = 0
+    var rejections: [Rejection] = []
+
+    mutating func reset() {
+        accepted = 0
+        late = 0
+        duplicate = 0
+        clamped = 0
+        rejections.removeAll(keepingCapacity: true)
+    }
+}
+
+/// Sums over all batches: received = accepted + late + duplicate + rejected, at any moment.
+struct PipelineCounters {
+    var received = 0
+    var accepted = 0
+    var late = 0
+    var duplicate = 0
+    var clamped = 0
+    /// By `RejectionReason.rawValue`.
+    var rejected = InlineArray<10, Int>(repeating: 0)
+
+    mutating func add(_ outcome: BatchOutcome) {
+        accepted += outcome.accepted
+        late += outcome.late
+        duplicate += outcome.duplicate
+        clamped += outcome.clamped
+        for index in outcome.rejections.indices {
+            rejected[Int(outcome.rejections[index].reason.rawValue)] += 1
+        }
+    }
+}

@@ -1,0 +1,186 @@
+/// A viewer on `GET /v1/track` (subprotocol drover.v1): logs in, subscribes, is told.
+import EventLoop
+import Tracking
+import WebServer
+
+/// One such WebSocket. `connection.attachment` holds it.
+final class TrackConnection {
+    /// Positions in one frame of a snapshot; longer ones go on with `"more":true`.
+    private static let snapshotPage = 500
+    /// How long a viewer may take to log in, in milliseconds.
+    private static let loginMilliseconds = 5_000
+
+    private unowned let connection: WebConnection
+    private unowned let gateway: Gateway
+    private(set) var viewer: ViewerIndex?
+    /// The credential's id once it was checked.
+    private(set) var credentialID: String?
+    private var credential: Credential?
+    private var loginTimer: LoopTimer?
+
+    init(_ connection: WebConnection, gateway: Gateway) {
+        self.connection = connection
+        self.gateway = gateway
+    }
+
+    // MARK: Opening
+
+    /// The WebSocket is open. With a token from the handshake the hello follows the login.
+    func opened(token: String?) {
+        guard let token else {
+            hello()
+            loginTimer = LoopTimer(loop: gateway.loop) { [weak self] in
+                self?.connection.close(code: 4401, reason: "no token within 5 s")
+            }
+            loginTimer?.start(afterMilliseconds: Self.loginMilliseconds)
+            return
+        }
+        login(token) { [weak self] in self?.hello() }
+    }
+
+    /// The connection is gone.
+    func closed() {
+        loginTimer?.close()
+        loginTimer = nil
+        if let viewer { gateway.pipeline.fanout.closeViewer(viewer) }
+        viewer = nil
+    }
+
+    private func hello() {
+        var writer = JSONWriter()
+        writer.raw("{\"hello\":{\"now\":")
+        writer.integer(SystemClock.wallMicroseconds() / 1_000)
+        writer.raw(",\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\"expires_at\":null}}")
+        connection.sendQueued(text: writer.bytes)
+    }
+
+    private func login(_ token: String, then: @escaping () -> Void) {
+        gateway.access.authenticate(token) { [weak self] result in
+            guard let self, connection.isOpen else { return }
+            switch result {
+            case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
+            case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
+            case .known(let credential):
+                guard credential.permissions.contains(.readPositions) else {
+                    return connection.close(code: 4403, reason: "the credential lacks positions:read")
+                }
+                loginTimer?.close()
+                loginTimer = nil
+                self.credential = credential
+                credentialID = credential.id
+                if viewer == nil { viewer = gateway.pipeline.fanout.openViewer(handle: connection.number) }
+                then()
+            }
+        }
+    }
+
+    // MARK: Frames
+
+    /// A frame has come.
+    func received(_ message: Span<UInt8>) {
+        guard let frame = ClientFrame(message) else {
+            return error(nil, "bad_request", "a frame is a JSON object")
+        }
+        guard let id = frame.id else {
+            return error(nil, "bad_request", "a frame carries an \"id\" number, which its answer repeats")
+        }
+        if let token = frame.token {
+            login(token) { [weak self] in self?.reply("{\"id\":\(id),\"expires_at\":null}") }
+        } else if viewer == nil {
+            error(id, "unauthenticated", "log in first: {\"id\":1,\"token\":\"…\"}")
+        } else if let subjects = frame.subscribe {
+            subscribe(id, subjects, rate: frame.maximumRate)
+        } else if let subjects = frame.unsubscribe {
+            unsubscribe(id, subjects)
+        } else {
+            error(id, "bad_request", "expected token, subscribe or unsubscribe")
+        }
+    }
+
+    private func subscribe(_ id: Int64, _ names: [String], rate: Double?) {
+        guard let viewer else { return }
+        let limit = gateway.configuration.liveSubjectsPerKey
+        guard gateway.pipeline.fanout.watchCount(of: viewer) + names.count <= limit else {
+            return error(id, "limit", "at most \(limit) subjects on one connection")
+        }
+        var drivers: [DriverID] = []
+        var refused: [String] = []
+        for name in names {
+            if case .driver(let driver) = Subject(name) { drivers.append(driver) } else { refused.append(name) }
+        }
+        if drivers.isEmpty, !refused.isEmpty {
+            return error(id, "bad_subject", "a subject is driver:ID, such as driver:van-1")
+        }
+        gateway.directory.load(drivers) { [weak self] in
+            guard let self, let viewer = self.viewer, connection.isOpen else { return }
+            let pipeline = gateway.pipeline
+            if let rate { pipeline.fanout.setRate(rate, of: viewer) }
+            let indices = drivers.compactMap { pipeline.drivers.index(of: $0) }
+            for driver in indices { _ = pipeline.fanout.watch(driver, by: viewer) }
+            snapshot(id, indices, refused)
+            gateway.flushSoon()
+        }
+    }
+
+    /// Answers a subscription with the newest positions, in pages.
+    private func snapshot(_ id: Int64, _ drivers: [DriverIndex], _ refused: [String]) {
+        var start = 0
+        repeat {
+            let end = min(start + Self.snapshotPage, drivers.count)
+            var writer = JSONWriter()
+            writer.raw("{\"id\":\(id),\"subscribed\":{")
+            for (offset, driver) in drivers[start..<end].enumerated() {
+                writer.raw(offset == 0 ? "\"driver:" : ",\"driver:")
+                writer.raw(gateway.pipeline.drivers.id(of: driver).string)
+                writer.raw("\":{\"recovered\":false,\"positions\":[")
+                _ = gateway.pipeline.fanout.appendPosition(of: driver, gateway.pipeline.drivers, to: &writer)
+                writer.raw("]}")
+            }
+            writer.raw("},\"refused\":{")
+            for (offset, name) in refused.enumerated() where start == 0 {
+                if offset > 0 { writer.raw(",") }
+                writer.string(name)
+                writer.raw(":\"bad_subject\"")
+            }
+            writer.raw("},\"now\":")
+            writer.integer(SystemClock.wallMicroseconds() / 1_000)
+            writer.raw(",\"cursor\":\"")
+            gateway.pipeline.fanout.appendCursor(to: &writer)
+            writer.raw(end < drivers.count ? "\",\"more\":true}" : "\"}")
+            connection.sendQueued(text: writer.bytes)
+            start = end
+        } while start < drivers.count
+    }
+
+    private func unsubscribe(_ id: Int64, _ names: [String]) {
+        guard let viewer else { return }
+        var writer = JSONWriter()
+        writer.raw("{\"id\":\(id),\"unsubscribed\":[")
+        var isFirst = true
+        for name in names {
+            guard case .driver(let driverID) = Subject(name),
+                let driver = gateway.pipeline.drivers.index(of: driverID),
+                gateway.pipeline.fanout.unwatch(driver, by: viewer)
+            else { continue }
+            if !isFirst { writer.raw(",") }
+            writer.string(name)
+            isFirst = false
+        }
+        writer.raw("]}")
+        connection.sendQueued(text: writer.bytes)
+    }
+
+    private func reply(_ json: String) {
+        connection.sendQueued(text: Array(json.utf8))
+    }
+
+    private func error(_ id: Int64?, _ code: String, _ message: String) {
+        var writer = JSONWriter()
+        writer.raw("{")
+        if let id { writer.raw("\"id\":\(id),") }
+        writer.raw("\"error\":{\"code\":\"\(code)\",\"message\":")
+        writer.string(message)
+        writer.raw(",\"retry\":false}}")
+        connection.sendQueued(text: writer.bytes)
+    }
+}

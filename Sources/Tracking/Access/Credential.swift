@@ -1,0 +1,46 @@
+/// Who somebody is and what that permits. Identity comes from here, never from a payload.
+
+/// What a credential may do (API.md).
+public enum Permission: String, Sendable, CaseIterable {
+    /// Send pings for any driver, naming it.
+    case writePings = "pings:write"
+    /// Read live positions.
+    case readPositions = "positions:read"
+    /// Read the past.
+    case readHistory = "history:read"
+    /// Open and revoke tracking sessions.
+    case writeSessions = "sessions:write"
+    /// Say who carries an order or belongs to a group.
+    case writeAssignments = "assignments:write"
+    /// Issue and revoke devices' tokens.
+    case writeDevices = "devices:write"
+    /// Erase a driver's telemetry.
+    case eraseTelemetry = "telemetry:erase"
+    /// Read /metrics from elsewhere than configured addresses.
+    case readMetrics = "metrics:read"
+}
+
+/// A credential that was checked.
+public struct Credential: Sendable, Equatable {
+    /// What kind of party it stands for.
+    public enum Party: Sendable, Equatable {
+        /// A phone or tracker that reports for one driver.
+        case device(DriverID)
+        /// A platform's server.
+        case backend
+    }
+
+    /// The credential's own id, for logs and limits. Not a secret.
+    public var id: String
+    /// Whom it stands for.
+    public var party: Party
+    /// What it may do.
+    public var permissions: Set<Permission>
+
+    /// A credential from its parts.
+    public init(id: String, party: Party, permissions: Set<Permission>) {
+        self.id = id
+        self.party = party
+        self.permissions = permissions
+    }
+}
