@@ -22,25 +22,29 @@ struct DeadLetterReason {
     }
 }
 
-/// Writes `ingest_dead_letters`.
-enum DeadLetters {
-    /// Adds a record within the caller's transaction.
-    static func insert(
-        _ record: Span<UInt8>, lsn: UInt64, driver: String?, recordedAt: Int64?, _ reason: DeadLetterReason, nodeID: String,
-        _ connection: PostgresConnection
-    ) throws(PostgresError) {
+/// A row of `ingest_dead_letters`.
+struct DeadLetter {
+    let nodeID: String
+    let lsn: UInt64
+    /// Nil, as the time, where the record cannot be read.
+    let driver: String?
+    let recordedAt: Int64?
+    /// As `hexadecimal` writes it.
+    let record: String
+    let reason: DeadLetterReason
+
+    /// Adds it within the caller's transaction.
+    func insert(_ connection: PostgresConnection) throws(PostgresError) {
         try connection.query(
             """
             INSERT INTO ingest_dead_letters (node_id, lsn, driver_id, recorded_at, record, sqlstate, reason)
             VALUES ($1, $2, $3, timestamptz '1970-01-01 00:00:00+00' + $4::bigint * interval '1 microsecond', $5, $6, $7)
             """,
-            [
-                nodeID, "\(lsn)", driver, recordedAt.map { "\($0)" }, hexadecimal(record), reason.sqlState, reason.text,
-            ])
+            [nodeID, "\(lsn)", driver, recordedAt.map { "\($0)" }, record, reason.sqlState, reason.text])
     }
 
     /// The text form of a bytea.
-    private static func hexadecimal(_ bytes: Span<UInt8>) -> String {
+    static func hexadecimal(_ bytes: Span<UInt8>) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var text = Array("\\x".utf8)
         for index in bytes.indices {

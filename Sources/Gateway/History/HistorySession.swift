@@ -88,23 +88,20 @@ final class HistorySession {
         checkpoint = lastLSN
     }
 
-    /// Puts a record into the dead-letter table.
+    /// Puts the record at `index` into the dead-letter table.
     func setAside(
-        _ index: Int, of batch: borrowing HistoryBatch, _ record: Span<UInt8>, lsn: UInt64, _ reason: DeadLetterReason,
+        _ index: Int, of batch: borrowing HistoryBatch, _ records: borrowing JournalBatch, _ reason: DeadLetterReason,
         atCommit: (HistoryOutcome) -> Void
     ) throws(PostgresError) {
-        try connection.run("BEGIN; \(prologue)")
-        do {
+        let lsn = records.firstLSN + UInt64(index)
+        let letter = DeadLetter(
+            nodeID: configuration.nodeID, lsn: lsn, driver: batch.driver(index), recordedAt: batch.recordedAt(index),
+            record: records.withRecord(at: index) { DeadLetter.hexadecimal($0) }, reason: reason)
+        try connection.transaction(prologue) { () throws(PostgresError) in
             try moveCheckpoint(to: lsn)
-            try DeadLetters.insert(
-                record, lsn: lsn, driver: batch.driver(index), recordedAt: batch.recordedAt(index), reason,
-                nodeID: configuration.nodeID, connection)
-        } catch {
-            _ = try? connection.run("ROLLBACK")
-            throw error
+            try letter.insert(connection)
+            atCommit(HistoryOutcome(lastLSN: lsn, deadLettered: 1))
         }
-        atCommit(HistoryOutcome(lastLSN: lsn, deadLettered: 1))
-        try connection.run("COMMIT")
         checkpoint = lsn
     }
 

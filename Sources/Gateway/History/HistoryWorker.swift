@@ -90,13 +90,6 @@ struct HistoryWorker: ~Copyable {
         settle(session.checkpoint)
         nextPartitionsAt = 0
         try keepPartitions(session)
-        let durable = store.waitForRecords(after: 0, timeoutMilliseconds: 0)
-        guard session.checkpoint <= durable else {
-            throw .unsafe(
-                "Postgres has the records of node \(configuration.nodeID) up to \(session.checkpoint), its journal ends at "
-                    + "\(durable): it is an older copy. Restore the newer one, or start with an empty journal directory so "
-                    + "that it gets a new node id.")
-        }
         let reader = try journal { () throws(JournalError) in try store.makeReader(after: session.checkpoint) }
         store.release(through: session.checkpoint)
         counters.set(.ready)
@@ -104,6 +97,8 @@ struct HistoryWorker: ~Copyable {
             let stopping = signals.isStopping
             guard try gather(from: reader, after: session.checkpoint, waiting: !stopping) else {
                 if stopping { return }
+                // A journal that has ended does not wait; do not spin until the gateway stops this thread too.
+                signals.cutOff.pause(milliseconds: 10)
                 guard session.isAlive else {
                     throw .postgres(PostgresError(.connection, "Postgres ended the connection"))
                 }
@@ -134,8 +129,12 @@ struct HistoryWorker: ~Copyable {
                 into: &records, maxRecords: configuration.batchRecords,
                 maxBytes: configuration.batchRecords * PingRecord.maximumBytes)
         } catch { throw .journal(error) }
-        for index in 0..<records.count { batch.append(records[index]) }
+        Self.encode(records, into: &batch)
         return records.count > 0
+    }
+
+    private static func encode(_ records: borrowing JournalBatch, into batch: inout HistoryBatch) {
+        for index in 0..<records.count { records.withRecord(at: index) { batch.append($0) } }
     }
 
     /// Writes the batch, in as many transactions as Postgres makes necessary.
@@ -191,9 +190,7 @@ struct HistoryWorker: ~Copyable {
                     + "the rows: repair it; see ingest_dead_letters for the first \(DeadLetterGuard.allowance).")
         }
         do {
-            try session.setAside(
-                index, of: batch, records[index], lsn: records.firstLSN + UInt64(index), reason
-            ) { unanswered = $0 }
+            try session.setAside(index, of: batch, records, reason) { unanswered = $0 }
         } catch { throw .postgres(error) }
         floodGuard.setAside()
         settle(session.checkpoint)
