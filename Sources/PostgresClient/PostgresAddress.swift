@@ -42,7 +42,9 @@ public struct PostgresAddress: Sendable, CustomStringConvertible {
             String(line.drop(while: \.isWhitespace))
         }
         var result = lines.joined(separator: "; ")
-        for secret in secrets { result = result.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***") }
+        for secret in secrets {
+            result = result.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
+        }
         while result.last == "." { result.removeLast() }
         return result
     }
@@ -62,7 +64,9 @@ public struct PostgresAddress: Sendable, CustomStringConvertible {
             ("dbname", url),
             ("client_encoding", "UTF8"),
         ]
-        var keywords = parameters.map { UnsafeRawPointer($0.0.utf8Start).assumingMemoryBound(to: CChar.self) as UnsafePointer<CChar>? }
+        var keywords = parameters.map {
+            UnsafeRawPointer($0.0.utf8Start).assumingMemoryBound(to: CChar.self) as UnsafePointer<CChar>?
+        }
         keywords.append(nil)
         return withCStrings(parameters.map { $0.1 }) { values in
             keywords.withUnsafeBufferPointer { body($0.baseAddress!, values) }

@@ -97,8 +97,10 @@ public final class PostgresConnection {
             try run("BEGIN; \(prologue)")
             result = try body()
         } catch {
-            // The first error is the one to report; a connection on which even this fails is thrown away anyway.
-            if PQtransactionStatus(handle.pointer) != PQTRANS_IDLE { _ = try? run("ROLLBACK") }
+            // The first error is the one to report; a connection on which even this fails is thrown away anyway. One that
+            // does not answer is not asked again.
+            let answers = error.kind != .connection && error.kind != .interrupted
+            if answers, PQtransactionStatus(handle.pointer) != PQTRANS_IDLE { _ = try? run("ROLLBACK") }
             throw error
         }
         let tag = try run("COMMIT").tag

@@ -53,7 +53,7 @@ final class HistorySession {
         do {
             try partitions.makeAhead(configuration.partitionsAhead, directConnection())
             return nil
-        } catch where error.kind == .schema {
+        } catch  where error.kind == .schema {
             try partitions.reload(connection)
             return error
         }

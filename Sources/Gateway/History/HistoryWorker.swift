@@ -51,7 +51,8 @@ struct HistoryWorker: ~Copyable {
     private var nextPartitionsAt: Int64 = 0
 
     init(
-        _ configuration: HistoryConfiguration, _ store: JournalStore, _ counters: HistoryCounters, _ signals: HistorySignals
+        _ configuration: HistoryConfiguration, _ store: JournalStore, _ counters: HistoryCounters,
+        _ signals: HistorySignals
     ) {
         self.configuration = configuration
         self.store = store
@@ -183,7 +184,7 @@ struct HistoryWorker: ~Copyable {
         let fault = batch.faults.first { $0.index == index }?.fault
         let reason = fault.map { DeadLetterReason($0) } ?? refusal.map { DeadLetterReason($0) }
         guard let reason else { preconditionFailure("a record is set aside only for a reason") }
-        guard floodGuard.allows() else {
+        guard floodGuard.allowsAnother else {
             throw .unsafe(
                 "more than one in \(DeadLetterGuard.oneIn) of the last rows would have to be set aside, the last one "
                     + "because: \(reason.text) (SQLSTATE \(reason.sqlState)). That is a fault of the schema rather than of "

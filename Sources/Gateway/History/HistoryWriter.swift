@@ -27,6 +27,7 @@ final class HistoryWriter: Sendable {
             counters.set(.ready)
             var position = store.waitForRecords(after: 0, timeoutMilliseconds: 0)
             store.release(through: position)
+            counters.lastCommittedLSN.store(position, ordering: .releasing)
             while !signals.isStopping {
                 let durable = store.waitForRecords(after: position, timeoutMilliseconds: 1_000)
                 guard durable > position else { continue }
@@ -53,7 +54,9 @@ final class HistoryWriter: Sendable {
     /// Asks the thread to write what is durable by now, as long as Postgres answers, and to end within
     /// `flushDeadlineMilliseconds`. Does not wait. Any thread.
     func requestStop(flushDeadlineMilliseconds: Int = 3_000) {
-        signals.stop(at: SystemClock.monotonicMicroseconds() + Int64(flushDeadlineMilliseconds) * 1_000)
+        // A quarter, at most 200 ms, is left for giving up the connection and ending the thread.
+        let patience = flushDeadlineMilliseconds - min(200, flushDeadlineMilliseconds / 4)
+        signals.stop(at: SystemClock.monotonicMicroseconds() + Int64(patience) * 1_000)
         store.wake()
     }
 

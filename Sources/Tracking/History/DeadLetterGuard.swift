@@ -11,7 +11,7 @@ public struct DeadLetterGuard: Sendable {
     public static let oneIn: UInt64 = 100
 
     private var rows: UInt64 = 0
-    /// The ordinal of each dead letter within the window, ascending; never more than `window / oneIn`.
+    /// The ordinal of each dead letter, ascending. Bounded, since old ones go when one comes and the window allows few.
     private var deadLetters: [UInt64] = []
 
     /// Nothing seen yet.
@@ -23,16 +23,19 @@ public struct DeadLetterGuard: Sendable {
     }
 
     /// Whether one more row may be set aside now.
-    public mutating func allows() -> Bool {
-        let oldest = rows >= Self.window ? rows + 1 - Self.window : 0
-        deadLetters.removeAll { $0 < oldest }
-        let count = deadLetters.count + 1
+    public var allowsAnother: Bool {
+        let count = deadLetters.count { $0 >= windowStart } + 1
         return count <= Self.allowance || UInt64(count) * Self.oneIn <= min(rows + 1, Self.window)
     }
 
     /// A row has been set aside.
     public mutating func setAside() {
+        let start = windowStart
+        deadLetters.removeAll { $0 < start }
         deadLetters.append(rows)
         rows += 1
     }
+
+    /// The first row of a window that ends with the next one.
+    private var windowStart: UInt64 { rows >= Self.window ? rows + 1 - Self.window : 0 }
 }
