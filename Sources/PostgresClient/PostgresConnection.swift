@@ -1,0 +1,171 @@
+/// A connection for a thread that may block: the history writer's, and the commands'.
+///
+/// The socket never blocks; each call waits in poll(2) for the socket, its own deadline and the shared cut-off, so that a
+/// Postgres that has stopped answering costs a bounded time.
+import CPostgres
+import EventLoop
+import Glibc
+
+/// A session with Postgres. One thread; ended by `deinit` (`PQfinish`). After an error of kind `.connection`,
+/// `.interrupted` or `.transient` throw it away and make another.
+public final class PostgresConnection {
+    private let handle: PostgresHandle
+    private let cutOff: PostgresCutOff
+    /// How long one call may take in microseconds. The server's own `statement_timeout`, where it is set, should be less.
+    private let patience: Int64
+
+    /// Connects. `timeoutMilliseconds` bounds the connecting, all hosts of the address together (name resolution, which
+    /// libpq does inside, aside), and then each single call.
+    public init(
+        _ address: PostgresAddress, cutOff: PostgresCutOff, connectMilliseconds: Int = 5_000,
+        callMilliseconds: Int = 30_000
+    ) throws(PostgresError) {
+        patience = Int64(callMilliseconds) * 1_000
+        self.cutOff = cutOff
+        handle = try PostgresHandle.start(at: address)
+        let deadline = SystemClock.monotonicMicroseconds() + Int64(connectMilliseconds) * 1_000
+        var waiting = PGRES_POLLING_WRITING
+        while waiting != PGRES_POLLING_OK {
+            let events = waiting == PGRES_POLLING_WRITING ? POLLOUT : POLLIN
+            try wait(for: events, until: deadline, "connecting to \(address.description)")
+            waiting = PQconnectPoll(handle.pointer)
+            if waiting == PGRES_POLLING_FAILED { throw handle.error }
+        }
+        PQsetnonblocking(handle.pointer, 1)
+    }
+
+    /// Runs one statement with parameters `$1`, `$2`, … as text, nil for NULL.
+    @discardableResult
+    public func query(_ sql: String, _ parameters: [String?] = []) throws(PostgresError) -> PostgresRows {
+        try handle.send(sql, parameters)
+        return try finish(sql)
+    }
+
+    /// Runs statements separated by semicolons, as one transaction unless they say otherwise. Returns the last result.
+    @discardableResult
+    public func run(_ script: String) throws(PostgresError) -> PostgresRows {
+        try handle.send(script, nil)
+        return try finish(script)
+    }
+
+    /// Streams `bytes` into `statement`, a `COPY … FROM STDIN`, and returns the number of rows copied.
+    @discardableResult
+    public func copy(_ statement: String, _ bytes: UnsafeRawBufferPointer) throws(PostgresError) -> Int {
+        let deadline = SystemClock.monotonicMicroseconds() + patience
+        try handle.send(statement, nil)
+        try flush(until: deadline)
+        guard let opening = try nextResult(until: deadline) else {
+            throw PostgresError(.schema, "Postgres gave no answer to COPY")
+        }
+        let status = PQresultStatus(opening)
+        let refusal = handle.error(of: opening)
+        PQclear(opening)
+        if let refusal {
+            try drainResults(until: deadline)
+            throw refusal
+        }
+        precondition(status == PGRES_COPY_IN, "not a COPY FROM STDIN: \(statement)")
+        // libpq copies what it is given, so hand it over in pieces and let each go to the kernel first.
+        var sent = 0
+        while sent < bytes.count {
+            let piece = UnsafeRawBufferPointer(rebasing: bytes[sent..<min(sent + 64 << 10, bytes.count)])
+            let start = piece.baseAddress!.assumingMemoryBound(to: CChar.self)
+            switch PQputCopyData(handle.pointer, start, Int32(piece.count)) {
+            case 1: sent += piece.count
+            case 0: break
+            default: throw handle.error
+            }
+            try flush(until: deadline)
+        }
+        while true {
+            switch PQputCopyEnd(handle.pointer, nil) {
+            case 1: return try finish(statement, until: deadline).affected
+            case 0: try flush(until: deadline)
+            default: throw handle.error
+            }
+        }
+    }
+
+    /// Runs `body` between BEGIN and COMMIT, or ROLLBACK where it throws. `prologue` follows BEGIN in the same message:
+    /// what `SET LOCAL` pins for the transaction, so that it holds behind a pool too. Where `.connection` is thrown and
+    /// `body` had ended, the outcome is unknown.
+    public func transaction<Result>(
+        _ prologue: String = "", _ body: () throws(PostgresError) -> Result
+    ) throws(PostgresError) -> Result {
+        let result: Result
+        do {
+            try run("BEGIN; \(prologue)")
+            result = try body()
+        } catch {
+            // The first error is the one to report; a connection on which even this fails is thrown away anyway. One that
+            // does not answer is not asked again.
+            let answers = error.kind != .connection && error.kind != .interrupted
+            if answers, PQtransactionStatus(handle.pointer) != PQTRANS_IDLE { _ = try? run("ROLLBACK") }
+            throw error
+        }
+        let tag = try run("COMMIT").tag
+        guard tag == "COMMIT" else { throw PostgresError(.schema, "Postgres answered COMMIT with \(tag)") }
+        return result
+    }
+
+    /// Whether the connection, idle, still stands; reads what the server may have said meanwhile.
+    public var isAlive: Bool {
+        var watched = pollfd(fd: handle.socket, events: Int16(POLLIN), revents: 0)
+        if poll(&watched, 1, 0) > 0, (try? handle.consume()) == nil { return false }
+        return !handle.isBroken
+    }
+
+    private func finish(_ what: String, until deadline: Int64? = nil) throws(PostgresError) -> PostgresRows {
+        let deadline = deadline ?? SystemClock.monotonicMicroseconds() + patience
+        try flush(until: deadline)
+        var last: PostgresRows?
+        var refusal: PostgresError?
+        while let result = try nextResult(until: deadline) {
+            precondition(PQresultStatus(result) != PGRES_COPY_IN, "a COPY needs copy(_:_:): \(what)")
+            refusal = refusal ?? handle.error(of: result)
+            last = PostgresRows(result)
+        }
+        if let refusal { throw refusal }
+        guard let last else { throw handle.error }
+        return last
+    }
+
+    private func drainResults(until deadline: Int64) throws(PostgresError) {
+        while let result = try nextResult(until: deadline) { PQclear(result) }
+    }
+
+    private func nextResult(until deadline: Int64) throws(PostgresError) -> OpaquePointer? {
+        while PQisBusy(handle.pointer) != 0 {
+            try wait(for: POLLIN, until: deadline, "waiting for Postgres")
+            try handle.consume()
+        }
+        return PQgetResult(handle.pointer)
+    }
+
+    private func flush(until deadline: Int64) throws(PostgresError) {
+        while try !handle.flush() {
+            // The server may want to say something before it reads on.
+            try wait(for: POLLIN | POLLOUT, until: deadline, "waiting for Postgres")
+            try handle.consume()
+        }
+    }
+
+    private func wait(for events: Int32, until deadline: Int64, _ activity: String) throws(PostgresError) {
+        if cutOff.wait(socket: handle.socket, events: events, deadline: deadline) { return }
+        if SystemClock.monotonicMicroseconds() >= cutOff.deadline {
+            throw PostgresError(.interrupted, "stopped while \(activity)")
+        }
+        throw PostgresError(.connection, "no answer in time while \(activity)")
+    }
+}
+
+/// `name` as SQL takes it literally.
+public func quotedIdentifier(_ name: String) -> String {
+    "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+}
+
+/// `text` as an SQL string literal, whatever `standard_conforming_strings` says.
+public func quotedLiteral(_ text: String) -> String {
+    let escaped = text.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\")
+    return "E'" + escaped.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
+}

@@ -1,0 +1,75 @@
+/// The C handle that both kinds of connection stand on: started, driven and ended without ever blocking.
+import CPostgres
+
+/// Owner of one `PGconn`; `PQfinish` at the end. One thread.
+struct PostgresHandle: ~Copyable {
+    let pointer: OpaquePointer
+    private let address: PostgresAddress
+
+    private init(_ pointer: OpaquePointer, _ address: PostgresAddress) {
+        self.pointer = pointer
+        self.address = address
+    }
+
+    /// Begins to connect. Throws only where memory is short or the address is nonsense.
+    static func start(at address: PostgresAddress) throws(PostgresError) -> PostgresHandle {
+        guard let pointer = address.withConnectionParameters({ PQconnectStartParams($0, $1, 1) }) else {
+            throw PostgresError(.connection, "no memory for a connection to Postgres")
+        }
+        let handle = PostgresHandle(pointer, address)
+        PQsetErrorVerbosity(pointer, PQERRORS_VERBOSE)
+        // Notices would go to standard error by themselves.
+        PQsetNoticeReceiver(pointer, { _, _ in }, nil)
+        if handle.isBroken { throw handle.error }
+        return handle
+    }
+
+    deinit {
+        PQfinish(pointer)
+    }
+
+    /// What libpq says is wrong now.
+    var error: PostgresError { PostgresError(connection: pointer, redacting: address) }
+
+    /// The socket, which may be another after each step of connecting; negative where there is none.
+    var socket: Int32 { PQsocket(pointer) }
+
+    /// Whether the connection is known to be dead.
+    var isBroken: Bool { PQstatus(pointer) == CONNECTION_BAD }
+
+    /// Queues a statement. With parameters it is one statement; without, it may be several with semicolons.
+    func send(_ sql: String, _ parameters: [String?]?) throws(PostgresError) {
+        let sent =
+            if let parameters {
+                withCStrings(parameters) {
+                    PQsendQueryParams(pointer, sql, Int32(parameters.count), nil, $0, nil, nil, 0)
+                }
+            } else {
+                PQsendQuery(pointer, sql)
+            }
+        if sent == 0 { throw error }
+    }
+
+    /// Whether everything queued has been handed to the kernel.
+    func flush() throws(PostgresError) -> Bool {
+        switch PQflush(pointer) {
+        case 0: return true
+        case 1: return false
+        default: throw error
+        }
+    }
+
+    /// Reads what the kernel has.
+    func consume() throws(PostgresError) {
+        if PQconsumeInput(pointer) == 0 { throw error }
+    }
+
+    /// The error of a result, or nil; `result` stays the caller's.
+    func error(of result: OpaquePointer) -> PostgresError? {
+        switch PQresultStatus(result) {
+        case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE, PGRES_NONFATAL_ERROR:
+            PostgresError(result: result, redacting: address)
+        default: nil
+        }
+    }
+}

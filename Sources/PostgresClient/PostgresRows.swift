@@ -1,0 +1,50 @@
+/// What a statement returned.
+import CPostgres
+
+/// Rows of text values, as libpq holds them. One thread; `PQclear` at the end.
+public final class PostgresRows {
+    private let result: OpaquePointer
+
+    /// Takes over a result that is not an error.
+    init(_ result: OpaquePointer) {
+        self.result = result
+    }
+
+    deinit {
+        PQclear(result)
+    }
+
+    /// Rows returned.
+    public var count: Int { Int(PQntuples(result)) }
+
+    /// Rows inserted, updated, deleted or copied, as the server counts them; 0 for other commands.
+    public var affected: Int {
+        var value = 0
+        var digits = UnsafePointer(PQcmdTuples(result)!)
+        while digits.pointee != 0 {
+            value = value * 10 + Int(digits.pointee) - Int(UInt8(ascii: "0"))
+            digits += 1
+        }
+        return value
+    }
+
+    /// The command's tag, such as `COMMIT`: after a failed statement the answer to COMMIT is `ROLLBACK`.
+    var tag: String { String(cString: PQcmdStatus(result)) }
+
+    /// The value as Postgres prints it, or nil for NULL. `row` and `column` count from 0 and must exist.
+    public func text(_ row: Int, _ column: Int) -> String? {
+        precondition(row < count && column < Int(PQnfields(result)), "no row \(row), column \(column) in this result")
+        if PQgetisnull(result, Int32(row), Int32(column)) != 0 { return nil }
+        return String(cString: PQgetvalue(result, Int32(row), Int32(column)))
+    }
+
+    /// The value as a number, or nil for NULL and what is not a whole number.
+    public func integer(_ row: Int, _ column: Int) -> Int64? {
+        text(row, column).flatMap { Int64($0) }
+    }
+
+    /// The value as a truth value, or nil for NULL.
+    public func flag(_ row: Int, _ column: Int) -> Bool? {
+        text(row, column).map { $0 == "t" }
+    }
+}
