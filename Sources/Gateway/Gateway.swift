@@ -174,7 +174,7 @@ final class Gateway: WebApplication {
         let payload = WebSocketFrame.reserve(&writer.bytes)
         compose(&writer)
         let start = WebSocketFrame.close(&writer.bytes, payload: payload)
-        return send(writer.bytes.span.extracting(start..<writer.bytes.count))
+        return writer.withBytes(from: start, send)
     }
 
     // MARK: Redis

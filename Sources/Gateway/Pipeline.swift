@@ -39,7 +39,7 @@ final class Pipeline {
     private(set) var outcome = BatchOutcome()
     /// Ids of the last `resolve` that are not known yet.
     private(set) var unknown: [DriverID] = []
-    private var record: [UInt8] = Array(repeating: 0, count: PingRecord.maximumBytes)
+    private var record = PingRecordBuffer()
 
     init(
         journal: Journal, rules: JudgeRules, presence: PresenceLimits, redis: RedisPositions, keepsHistory: Bool
@@ -145,9 +145,7 @@ final class Pipeline {
     private func keep(_ ping: Ping, _ id: DriverID, _ now: Microseconds, _ flags: PingFlags) {
         guard keepsHistory else { return }
         let flags = ping.isMock ? flags.union(.mock) : flags
-        var span = record.mutableSpan
-        let length = PingRecord(ping, driver: id, receivedAt: now, flags: flags).encode(into: &span)
-        _ = journal.append(record.span.extracting(0..<length))
+        record.encode(PingRecord(ping, driver: id, receivedAt: now, flags: flags)) { _ = journal.append($0) }
     }
 
     // MARK: 5. Viewers and Redis

@@ -39,7 +39,4 @@ open class WebApplication {
     open func problem(status: Int, code: String, detail: String) -> WebResponse {
         WebResponse(status: status)
     }
-
-    /// A line from the library's log, warnings and errors only.
-    open func libraryLogged(_ line: String) {}
 }

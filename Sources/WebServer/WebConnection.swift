@@ -41,6 +41,8 @@ public final class WebConnection {
     var maximumMessage = 16_384
     /// When an unfinished body or message must be complete, in monotonic microseconds; 0 for none.
     var deadline: Int64 = 0
+    /// The server's second in which the peer was last heard.
+    var heardAt = 0
     /// Bytes the library had to queue since the socket last had room.
     private var queuedBytes = 0
 
@@ -112,7 +114,7 @@ public final class WebConnection {
         lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
     }
 
-    /// A ping; the peer's silence afterwards is the library's to notice.
+    /// A ping, unless bytes wait anyway.
     func ping() {
         guard phase == .webSocket, lws_partial_buffered(wsi) == 0 else { return }
         let frame: [UInt8] = [0x89, 0]

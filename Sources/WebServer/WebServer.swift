@@ -45,7 +45,11 @@ public final class WebServer {
     private var listener: Listener?
     private var deadlineTimer: LoopTimer?
     private var shutdownTimer: LoopTimer?
+    /// Counts seconds: a clock that costs a frame nothing to read.
+    private(set) var second = 0
     private(set) var isStopping = false
+    /// Whether `shutDown` has closed what it could.
+    public private(set) var isShutDown = false
     /// C arrays the library keeps pointing into, and the strings inside them.
     private var protocolTable: UnsafeMutablePointer<lws_protocols>?
     private var names: [UnsafeMutablePointer<CChar>] = []
@@ -73,7 +77,7 @@ public final class WebServer {
             throw error
         }
         port = listener?.port ?? 0
-        deadlineTimer = LoopTimer(loop: loop) { [unowned self] in closeOverdue() }
+        deadlineTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
         deadlineTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
     }
 
@@ -164,10 +168,12 @@ public final class WebServer {
         }
     }
 
-    /// Once a second: what should have been complete by now and is not.
-    private func closeOverdue() {
+    /// Once a second: what should have been complete by now and is not, and who has fallen silent.
+    private func everySecond() {
+        second += 1
         let now = SystemClock.monotonicMicroseconds()
         forEachConnection { connection in
+            if connection.phase == .webSocket { beat(connection) }
             guard connection.deadline != 0, connection.deadline < now else { return }
             connection.deadline = 0
             if connection.phase == .webSocket {
@@ -178,6 +184,16 @@ public final class WebServer {
                 response.closes = true
                 connection.respond(response)
             }
+        }
+    }
+
+    /// Pings a WebSocket in its turn; one that has not been heard for two heartbeats and five seconds is gone.
+    private func beat(_ connection: WebConnection) {
+        let heartbeat = configuration.heartbeatSeconds
+        if second - connection.heardAt > 2 * heartbeat + 5 {
+            connection.close(code: 4408, reason: "silent")
+        } else if (second + connection.number) % heartbeat == 0 {
+            connection.ping()
         }
     }
 
@@ -208,6 +224,7 @@ public final class WebServer {
             shutdownTimer?.close()
             deadlineTimer?.close()
             if let context { lws_context_destroy(context) }
+            isShutDown = true
         }
         shutdownTimer?.start(afterMilliseconds: 10, everyMilliseconds: 10)
     }

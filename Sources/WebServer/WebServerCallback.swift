@@ -26,10 +26,12 @@ func webServerCallback(
         return connection(of: wsi).bodyComplete()
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return connection(of: wsi).confirmUpgrade(HeaderReader(wsi: wsi))
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return 0
     case LWS_CALLBACK_ESTABLISHED:
         return connection(of: wsi).established()
+    case LWS_CALLBACK_RECEIVE_PONG:
+        let connection = connection(of: wsi)
+        connection.heardAt = connection.server.second
+        return 0
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         // Our own close was answered: end it. Otherwise the library answers.
         return connection(of: wsi).phase == .closing ? -1 : 0
@@ -141,6 +143,7 @@ extension WebConnection {
     fileprivate func established() -> Int32 {
         request = nil
         phase = .webSocket
+        heardAt = server.second
         server.application.opened(self)
         return 0
     }
@@ -148,6 +151,7 @@ extension WebConnection {
     /// A message or a piece of one. Hot path.
     fileprivate func receive(_ input: UnsafeMutableRawPointer?, _ length: Int) -> Int32 {
         guard phase == .webSocket else { return 0 }
+        heardAt = server.second
         let bytes = UnsafeRawBufferPointer(start: input, count: length)
         if lws_is_first_fragment(wsi) != 0, lws_is_final_fragment(wsi) != 0 {
             guard lws_frame_is_binary(wsi) == 0 else { return refuseBinary() }

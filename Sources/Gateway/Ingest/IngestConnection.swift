@@ -1,5 +1,6 @@
 /// A device or backend that streams pings over `GET /v1/ingest` (subprotocol drover.ingest.v1).
 import EventLoop
+import Journal
 import Tracking
 import WebServer
 
@@ -116,7 +117,8 @@ final class IngestConnection {
     private func resume() {
         isWaiting = false
         while !parked.isEmpty, connection.isOpen {
-            guard take(parked[0].span) else {
+            let next = parked[0]
+            guard take(next.span) else {
                 isWaiting = true
                 return
             }

@@ -1,5 +1,6 @@
 /// `POST /v1/pings`: one to a thousand pings, answered once every one of them is durable or judged.
 import EventLoop
+import Journal
 import Tracking
 import WebServer
 

@@ -24,6 +24,12 @@ extension Fanout {
         return waiting > 0
     }
 
+    /// Hands over how long each position took from receipt to the tick that showed it, since the last call.
+    public mutating func takeLatencies(_ body: (Microseconds) -> Void) {
+        for latency in composer.latencies { body(latency) }
+        composer.latencies.removeAll(keepingCapacity: true)
+    }
+
     /// The viewer's socket has room again: tells it the newest of what it missed.
     public mutating func writable(
         _ viewer: ViewerIndex, table: DriverTable, monotonic: Microseconds, now: Microseconds,

@@ -19,6 +19,9 @@ struct FrameComposer: Sendable {
     /// Frames for a viewer of several drivers.
     private var positions = JSONWriter()
     private var statuses = JSONWriter()
+    /// From receipt to this tick, for each position that was encoded since they were last taken.
+    var latencies: [Microseconds] = []
+    private var now: Microseconds = 0
 
     init(epoch: UInt64) {
         self.epoch = epoch
@@ -27,6 +30,7 @@ struct FrameComposer: Sendable {
     /// Starts a tick.
     mutating func begin(now: Microseconds) {
         tick += 1
+        self.now = now
         nowMilliseconds = now / 1_000
         arena.removeAll()
     }
@@ -42,6 +46,7 @@ struct FrameComposer: Sendable {
     mutating func sharedFrame(of driver: DriverIndex, _ table: DriverTable, _ position: Position) -> Slice {
         grow(to: driver)
         if frames[driver].tick == tick { return frames[driver] }
+        latencies.append(now - position.receivedAt)
         let payload = WebSocketFrame.reserve(&arena.bytes)
         openPositions(&arena)
         Self.appendElement(table.id(of: driver), position, to: &arena)
@@ -66,6 +71,7 @@ struct FrameComposer: Sendable {
     mutating func addPosition(of driver: DriverIndex, _ table: DriverTable, _ position: Position) {
         grow(to: driver)
         if elements[driver].tick != tick {
+            latencies.append(now - position.receivedAt)
             let start = arena.bytes.count
             Self.appendElement(table.id(of: driver), position, to: &arena)
             elements[driver] = Slice(tick: tick, start: Int32(start), end: Int32(arena.bytes.count))

@@ -110,6 +110,22 @@ public struct PingRecord: Sendable, Equatable {
     }
 }
 
+/// Memory for one encoded record, reused for all.
+public struct PingRecordBuffer: Sendable {
+    private var bytes: [UInt8] = Array(repeating: 0, count: PingRecord.maximumBytes)
+
+    /// Room for a record.
+    public init() {}
+
+    /// Encodes `record` and lends its bytes.
+    @inline(__always)
+    public mutating func encode(_ record: PingRecord, _ body: (Span<UInt8>) -> Void) {
+        var span = bytes.mutableSpan
+        let length = record.encode(into: &span)
+        body(bytes.span.extracting(0..<length))
+    }
+}
+
 /// Little-endian integers in byte spans.
 enum LittleEndian {
     @inline(__always)

@@ -10,6 +10,12 @@ public struct JSONWriter: Sendable {
         bytes.reserveCapacity(1_024)
     }
 
+    /// Lends the bytes from `start` on.
+    @inline(__always)
+    public func withBytes<Result>(from start: Int = 0, _ body: (Span<UInt8>) -> Result) -> Result {
+        body(bytes.span.extracting(start..<bytes.count))
+    }
+
     /// Forgets the contents, keeps the memory.
     public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)

@@ -1,0 +1,102 @@
+/// What browsers load: the pages (embedded), Leaflet (from Debian's package), the API descriptions (embedded).
+import Foundation
+import Tracking
+import WebServer
+
+/// The files behind fixed addresses, read once at start.
+struct Assets {
+    private struct Asset {
+        let type: String
+        let body: [UInt8]
+        let tag: String
+
+        init(_ type: String, _ body: [UInt8]) {
+            self.type = type
+            self.body = body
+            // FNV-1a tells versions of a file apart, which is all an ETag has to do.
+            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+            for byte in body { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            tag = "\"\(String(hash, radix: 16))\""
+        }
+    }
+
+    private var assets: [String: Asset] = [:]
+    private let contentSecurityPolicy: String
+    /// Why maps cannot be drawn; nil where everything is there.
+    private(set) var problem: String?
+
+    init(_ configuration: Configuration) {
+        contentSecurityPolicy = Self.contentSecurityPolicy(tiles: configuration.mapTileURL)
+        let html = "text/html; charset=utf-8"
+        let script = "text/javascript; charset=utf-8"
+        let style = "text/css; charset=utf-8"
+        let yaml = "application/yaml"
+        assets["/map"] = Asset(html, PackageResources.map_html)
+        assets["/fleet"] = Asset(html, PackageResources.fleet_html)
+        assets["/drover.js"] = Asset(script, PackageResources.drover_js)
+        for (name, body) in [
+            ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
+            ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
+            ("ground", PackageResources.ground_js), ("rows", PackageResources.rows_js),
+        ] {
+            assets["/assets/\(name).js"] = Asset(script, body)
+        }
+        assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
+        assets["/openapi.yaml"] = Asset(yaml, PackageResources.openapi_yaml)
+        assets["/asyncapi.yaml"] = Asset(yaml, PackageResources.asyncapi_yaml)
+        assets["/assets/settings.json"] = Asset("application/json", Self.settings(configuration))
+        loadLeaflet(configuration.mapLeafletDirectory, script, style)
+    }
+
+    /// The answer for an address that is an asset's; nil for others.
+    func response(to request: WebRequest) -> WebResponse? {
+        if request.path == "/" { return WebResponse(status: 302, headers: [("Location", "/fleet")]) }
+        guard let asset = assets[request.path] else { return nil }
+        let headers = [
+            ("ETag", asset.tag), ("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"), ("Content-Security-Policy", contentSecurityPolicy),
+        ]
+        if request.headers["if-none-match"] == asset.tag { return WebResponse(status: 304, headers: headers) }
+        return WebResponse(type: asset.type, body: asset.body, headers: headers)
+    }
+
+    private mutating func loadLeaflet(_ directory: String, _ script: String, _ style: String) {
+        for (address, file, type) in [
+            ("leaflet.js", "leaflet.min.js", script), ("leaflet.css", "leaflet.css", style),
+            ("images/layers.png", "images/layers.png", "image/png"),
+            ("images/layers-2x.png", "images/layers-2x.png", "image/png"),
+            ("images/marker-icon.png", "images/marker-icon.png", "image/png"),
+        ] {
+            guard let data = FileManager.default.contents(atPath: "\(directory)/\(file)") else {
+                if type == script {
+                    problem =
+                        "cannot read \(directory)/\(file). Install libjs-leaflet or set DROVER_MAP_LEAFLET_DIRECTORY"
+                }
+                continue
+            }
+            assets["/assets/leaflet/\(address)"] = Asset(type, Array(data))
+        }
+    }
+
+    private static func settings(_ configuration: Configuration) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.raw("{\"tile_url\":")
+        if configuration.mapTileURL.isEmpty { writer.raw("null") } else { writer.string(configuration.mapTileURL) }
+        writer.raw(",\"tile_attribution\":")
+        writer.string(configuration.mapTileAttribution)
+        writer.raw(",\"stale_s\":\(configuration.liveStaleSeconds),\"offline_s\":\(configuration.liveOfflineSeconds)")
+        writer.raw(",\"center\":[43.6532,-79.3832],\"zoom\":12}")
+        return writer.bytes
+    }
+
+    /// Scripts and styles from here only; pictures also from the tile server.
+    private static func contentSecurityPolicy(tiles: String) -> String {
+        var pictures = "'self' data:"
+        if let scheme = tiles.range(of: "://"), let end = tiles[scheme.upperBound...].firstIndex(of: "/") {
+            // `{s}` stands for a subdomain that Leaflet picks.
+            pictures += " " + tiles[..<end].replacingOccurrences(of: "{s}", with: "*")
+        }
+        return "default-src 'none'; script-src 'self'; style-src 'self'; img-src \(pictures); connect-src 'self' ws: wss:; "
+            + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    }
+}

@@ -1,0 +1,236 @@
+/// `drover serve`: opens the journal, recalls what it holds, joins everything on one loop, and ends in good order.
+import EventLoop
+import Foundation
+import Journal
+public import Logging
+import PostgresClient
+import RedisClient
+import Tracking
+import WebServer
+
+/// One gateway from start to end.
+public final class GatewayProcess {
+    /// How the process ended.
+    public enum Outcome: Sendable, Equatable {
+        /// By SIGTERM or SIGINT, everything flushed.
+        case stopped
+        /// The journal failed: what was not acknowledged will be sent again by the devices.
+        case failed(String)
+    }
+
+    /// Milliseconds for sockets to say goodbye, for the journal's last group, and for the last rows: together under the
+    /// five seconds that a stop may take.
+    private static let socketGrace = 1_200
+    private static let journalGrace: Int64 = 1_000_000
+    private static let historyGrace = 2_000
+
+    private let configuration: Configuration
+    private let log: Logger
+    private let loop = EventLoop()
+    private let journal: Journal
+    private let gateway: Gateway
+    private let server: WebServer
+    private let postgres: PostgresQuestions
+    private var wakeUp: LoopWakeUp?
+    private var signals: [LoopSignal] = []
+    private var drainTimer: LoopTimer?
+    private var guardTimer: LoopTimer?
+    private var isStopping = false
+    private var failure: String?
+
+    /// Starts everything but the loop. Throws what keeps it from starting, each with what to do; Postgres and Redis
+    /// being away does not.
+    public init(_ configuration: Configuration, log: Logger) throws {
+        self.configuration = configuration
+        self.log = log
+        Self.prepareProcess()
+        let listen = try configuration.listenAddress()
+        let redisAddress = try RedisAddress(configuration.redisURL)
+        let postgresAddress = try PostgresAddress(configuration.postgresURL)
+
+        let notifier = JournalNotifier()
+        journal = try Journal(configuration: configuration.journal) { notifier.notify() }
+        log.info(
+            "journal open",
+            metadata: [
+                "directory": "\(configuration.journalDirectory)", "first": "\(journal.recovery.firstLSN)",
+                "last": "\(journal.recovery.lastLSN)", "torn_bytes": "\(journal.recovery.tornBytes)",
+            ])
+        let pipeline = Pipeline(
+            journal: journal, rules: configuration.judgeRules, presence: configuration.presenceLimits,
+            redis: RedisPositions(configuration), keepsHistory: configuration.historyRetentionDays > 0)
+        try Self.recall(journal, into: pipeline)
+
+        postgres = PostgresQuestions(loop: loop, address: postgresAddress)
+        let access = AccessControl(
+            loop: loop, postgres: postgres, schema: configuration.postgresSchema,
+            cache: CredentialCache(directory: configuration.journalDirectory))
+        let history = HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)
+        gateway = Gateway(
+            loop: loop, configuration: configuration, pipeline: pipeline, access: access, postgres: postgres,
+            history: history, assets: Assets(configuration), log: log)
+        do {
+            server = try WebServer(
+                loop: loop, configuration: configuration.web(listen.address, listen.port), application: gateway)
+        } catch {
+            history.requestStop(flushDeadlineMilliseconds: 0)
+            throw error
+        }
+        gateway.start(server, redis: redisAddress)
+        wakeUp = LoopWakeUp(loop: loop) {}
+        notifier.target = wakeUp
+        gateway.onJournalFailure = { [unowned self] error in fail("\(error)") }
+        postgres.onStateChange = { isConnected in
+            log.info(isConnected ? "Postgres is there" : "Postgres is away; the journal keeps the pings")
+        }
+        for number in [SIGTERM, SIGINT] {
+            signals.append(LoopSignal(loop: loop, number: number) { [unowned self] in stopSignalled() })
+        }
+    }
+
+    /// The port in use.
+    public var port: UInt16 { server.port }
+
+    /// Serves until a signal ends it.
+    public func run() -> Outcome {
+        log.info("listening", metadata: ["address": "\(configuration.listen)", "port": "\(port)"])
+        loop.run()
+        server.finish()
+        let isFlushed = journal.close(timeoutMicroseconds: Self.journalGrace)
+        gateway.history?.stop(flushDeadlineMilliseconds: Self.historyGrace)
+        if let failure { return .failed(failure) }
+        log.info("stopped", metadata: ["journal_flushed": "\(isFlushed)"])
+        return .stopped
+    }
+
+    // MARK: Start
+
+    private static func prepareProcess() {
+        signal(SIGPIPE, SIG_IGN)
+        // Core files would hold positions and tokens.
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        // libwebsockets sizes its tables by this limit and falls back to 2,560 where it is absurdly large.
+        var files = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        files.rlim_cur = min(files.rlim_max, 1_000_000)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+    }
+
+    /// Rebuilds each driver's newest position and remembered fixes from what the journal still holds.
+    private static func recall(_ journal: Journal, into pipeline: Pipeline) throws {
+        guard journal.recovery.lastLSN >= journal.recovery.firstLSN else { return }
+        let reader = try journal.store.makeReader(after: journal.recovery.firstLSN - 1)
+        var batch = JournalBatch()
+        while try reader.read(into: &batch, maxRecords: 10_000, maxBytes: 4 << 20) > 0 {
+            for index in 0..<batch.count {
+                guard let record = batch.withRecord(at: index, { PingRecord($0) }) else { continue }
+                let isLate = record.flags.contains(.late)
+                // A driver of whom only late pings are left here is looked up in the stores instead.
+                guard !isLate || pipeline.drivers.index(of: record.driver) != nil else { continue }
+                pipeline.recall(Position(record), isLate: isLate, of: pipeline.addDriver(record.driver))
+            }
+        }
+    }
+
+    // MARK: End
+
+    private func stopSignalled() {
+        if isStopping {
+            log.notice("second signal: ending at once")
+            _exit(1)
+        }
+        stop()
+    }
+
+    private func fail(_ reason: String) {
+        log.critical("the journal failed; ending, nothing more is acknowledged", metadata: ["reason": "\(reason)"])
+        failure = reason
+        stop()
+    }
+
+    /// Takes no more, acknowledges what is durable, then closes the sockets.
+    private func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        log.notice("stopping")
+        gateway.stopAccepting()
+        server.stopAccepting()
+        let deadline = SystemClock.monotonicMicroseconds() + 500_000
+        drainTimer = LoopTimer(loop: loop) { [unowned self] in
+            let isOver = failure != nil || SystemClock.monotonicMicroseconds() >= deadline
+            guard gateway.isDrained || isOver else { return }
+            drainTimer?.close()
+            drainTimer = nil
+            closeSockets()
+        }
+        drainTimer?.start(afterMilliseconds: 0, everyMilliseconds: 2)
+    }
+
+    private func closeSockets() {
+        server.shutDown(withinMilliseconds: Self.socketGrace)
+        // Handles that a library forgets must not keep the process.
+        guardTimer = LoopTimer(loop: loop) { [unowned self] in
+            guard server.isShutDown || SystemClock.monotonicMicroseconds() > guardDeadline else { return }
+            guardTimer?.close()
+            finish()
+        }
+        guardDeadline = SystemClock.monotonicMicroseconds() + Int64(Self.socketGrace + 200) * 1_000
+        guardTimer?.start(afterMilliseconds: 10, everyMilliseconds: 10)
+    }
+
+    private var guardDeadline: Int64 = 0
+
+    private func finish() {
+        gateway.close()
+        postgres.close()
+        for signal in signals { signal.close() }
+        wakeUp?.close()
+        loop.stop()
+    }
+}
+
+/// Carries the journal's progress to the loop. The loop's wake-up exists only after the journal, hence the detour.
+///
+/// `@unchecked Sendable`: `target` is set once, before any record is appended and thus before the first notification.
+private final class JournalNotifier: @unchecked Sendable {
+    var target: LoopWakeUp?
+
+    func notify() {
+        target?.wake()
+    }
+}
+
+extension Configuration {
+    /// The journal's part.
+    var journal: JournalConfiguration {
+        JournalConfiguration(
+            directory: journalDirectory, segmentBytes: journalSegmentMiB << 20, limitBytes: journalLimitMiB << 20,
+            acceptCorruptSegment: journalAcceptCorruptSegments.split(separator: ",").map(String.init))
+    }
+
+    /// The history writer's part.
+    func history(nodeID: String) -> HistoryConfiguration {
+        var history = HistoryConfiguration(postgresURL: postgresURL, nodeID: nodeID)
+        history.directURL = postgresDirectURL.isEmpty ? nil : postgresDirectURL
+        history.schema = postgresSchema
+        history.timeZone = historyTimeZone
+        history.batchRecords = historyBatchRecords
+        history.batchMilliseconds = historyBatchMilliseconds
+        history.partitionsAhead = historyPartitionsAheadDays
+        history.migrate = historyMigrate
+        return history
+    }
+
+    /// The web server's part.
+    func web(_ address: String, _ port: UInt16) -> WebServerConfiguration {
+        var web = WebServerConfiguration()
+        web.address = address
+        web.port = port
+        web.maximumMessageBytes = ["/v1/ingest": 262_144, "/v1/track": 16_384]
+        web.messageDeadlineSeconds = webMessageDeadlineSeconds
+        web.heartbeatSeconds = webHeartbeatSeconds
+        web.subprotocols = [("drover.ingest.v1", 2_048), ("drover.v1", 512)]
+        return web
+    }
+}

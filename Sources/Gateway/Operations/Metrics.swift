@@ -1,0 +1,130 @@
+/// `/metrics`: Prometheus' text format, made when asked for. To add a metric, add a line here.
+import EventLoop
+import Journal
+import PostgresClient
+import RedisClient
+import Synchronization
+import Tracking
+import WebServer
+
+/// Renders all metrics.
+struct Metrics {
+    private let gateway: Gateway
+
+    init(_ gateway: Gateway) {
+        self.gateway = gateway
+    }
+
+    /// The whole page.
+    func text() -> [UInt8] {
+        var page = MetricsPage()
+        ingest(&page)
+        live(&page)
+        journal(&page)
+        if let history = gateway.history { self.history(history.counters, &page) }
+        stores(&page)
+        return Array(page.text.utf8)
+    }
+
+    private func ingest(_ page: inout MetricsPage) {
+        let counters = gateway.pipeline.counters
+        page.counter("drover_pings_received_total", "Pings received, whatever became of them", counters.received)
+        page.begin("drover_pings_total", "counter", "Pings by verdict")
+        page.sample("drover_pings_total", "verdict=\"accepted\"", counters.accepted)
+        page.sample("drover_pings_total", "verdict=\"late\"", counters.late)
+        page.sample("drover_pings_total", "verdict=\"duplicate\"", counters.duplicate)
+        let rejected = RejectionReason.allCases.reduce(0) { $0 + counters.rejected[Int($1.rawValue)] }
+        page.sample("drover_pings_total", "verdict=\"rejected\"", rejected)
+        page.begin("drover_pings_rejected_total", "counter", "Rejected pings by reason")
+        for reason in RejectionReason.allCases {
+            page.sample(
+                "drover_pings_rejected_total", "reason=\"\(reason.name)\"", counters.rejected[Int(reason.rawValue)])
+        }
+        page.counter("drover_pings_clamped_total", "Kept pings whose speed was cut", counters.clamped)
+        page.histogram(
+            "drover_ping_durable_seconds", "From receipt of a frame or request to its acknowledgement",
+            gateway.acknowledgements.latency)
+        page.gauge(
+            "drover_acknowledgements_waiting", "Frames and requests that wait for the journal",
+            gateway.acknowledgements.count)
+    }
+
+    private func live(_ page: inout MetricsPage) {
+        let fanout = gateway.pipeline.fanout
+        let counters = fanout.counters
+        page.gauge("drover_drivers", "Drivers known to this process", fanout.driverCount)
+        page.gauge("drover_connections", "Open connections, HTTP and WebSocket", gateway.server?.connectionCount ?? 0)
+        page.gauge("drover_viewers", "Viewers that are logged in", counters.viewers)
+        page.gauge("drover_subscriptions", "Drivers watched, summed over viewers", counters.subscriptions)
+        page.counter("drover_viewer_writes_total", "Writes to viewers", counters.writes)
+        page.counter("drover_viewer_positions_total", "Positions in those writes", counters.deliveries)
+        page.counter(
+            "drover_viewer_conflated_total", "Positions a viewer did not get because a newer one came first",
+            counters.conflated)
+        page.histogram(
+            "drover_ping_viewer_seconds", "From receipt of a ping to the write that shows it", gateway.viewerLatency)
+        let redis = gateway.pipeline.redis.counters
+        page.counter("drover_redis_hashes_total", "Hashes written", redis.hashes)
+        page.counter("drover_redis_published_total", "Positions published", redis.published)
+        page.counter("drover_redis_swept_total", "Drivers taken out of the GEO set", redis.swept)
+        page.gauge(
+            "drover_redis_unwritten", "Drivers whose hash waits to be written", gateway.pipeline.redis.unwrittenCount)
+        page.counter("drover_redis_errors_total", "Error replies", gateway.redis?.errorReplies ?? 0)
+    }
+
+    private func journal(_ page: inout MetricsPage) {
+        let journal = gateway.pipeline.journal
+        let statistics = journal.statistics
+        page.gauge("drover_journal_bytes", "Bytes of segment files", journal.sizeBytes)
+        page.gauge(
+            "drover_journal_limit_bytes", "Bytes beyond which pings are refused",
+            gateway.configuration.journalLimitMiB << 20)
+        page.gauge("drover_journal_pending_bytes", "Bytes in memory that are not durable yet", journal.pendingBytes)
+        page.gauge("drover_journal_appended_lsn", "Number of the newest record", Int(journal.appendedLSN))
+        page.gauge("drover_journal_durable_lsn", "Number of the newest durable record", Int(journal.durableLSN))
+        page.counter("drover_journal_flushes_total", "Groups written and synced", Int(statistics.flushes))
+        page.histogram(
+            "drover_journal_flush_seconds", "Time to write and sync a group", statistics.flushMicroseconds, scale: 1e6)
+        page.histogram("drover_journal_group_records", "Records in a group", statistics.groupRecords, scale: 1)
+    }
+
+    private func history(_ counters: HistoryCounters, _ page: inout MetricsPage) {
+        let committed = counters.lastCommittedLSN.load(ordering: .acquiring)
+        page.begin("drover_history_rows_total", "counter", "Journal records by what became of them in Postgres")
+        page.sample(
+            "drover_history_rows_total", "outcome=\"inserted\"", Int(counters.rowsInserted.load(ordering: .relaxed)))
+        page.sample(
+            "drover_history_rows_total", "outcome=\"already_there\"",
+            Int(counters.rowsAlreadyThere.load(ordering: .relaxed)))
+        page.sample(
+            "drover_history_rows_total", "outcome=\"dead_lettered\"",
+            Int(counters.rowsDeadLettered.load(ordering: .relaxed)))
+        page.counter(
+            "drover_history_batches_total", "Transactions with rows", Int(counters.batches.load(ordering: .relaxed)))
+        page.gauge("drover_history_committed_lsn", "Newest record that Postgres has", Int(committed))
+        page.gauge(
+            "drover_history_lag_records", "Durable records that Postgres does not have yet",
+            Int(gateway.pipeline.journal.durableLSN) - Int(committed))
+        page.gauge(
+            "drover_history_commit_lag_seconds", "Age of the oldest ping of the last batch when it was committed",
+            Double(counters.lastCommitLag.load(ordering: .relaxed)) / 1e6)
+        page.gauge("drover_history_ready", "1 while rows are being written", counters.state == .ready ? 1 : 0)
+        page.begin("drover_history_batch_seconds", "histogram", "Duration of a transaction")
+        var total: UInt64 = 0
+        for (index, bound) in HistoryCounters.durationBounds.enumerated() {
+            total += counters.durationBuckets[index].load(ordering: .relaxed)
+            page.sample("drover_history_batch_seconds_bucket", "le=\"\(Double(bound) / 1_000)\"", Int(total))
+        }
+        total += counters.durationBuckets[HistoryCounters.durationBounds.count].load(ordering: .relaxed)
+        page.sample("drover_history_batch_seconds_bucket", "le=\"+Inf\"", Int(total))
+        page.sample("drover_history_batch_seconds_sum", "", Double(counters.durationSum.load(ordering: .relaxed)) / 1e6)
+        page.sample("drover_history_batch_seconds_count", "", Int(total))
+    }
+
+    private func stores(_ page: inout MetricsPage) {
+        page.gauge("drover_redis_up", "1 while Redis answers", gateway.redis?.isReady == true ? 1 : 0)
+        page.gauge("drover_postgres_up", "1 while Postgres answers", gateway.postgres?.isConnected == true ? 1 : 0)
+        page.gauge("drover_ready", "1 while pings can be acknowledged", Readiness(gateway).obstacle == nil ? 1 : 0)
+        page.gauge("drover_start_time_seconds", "When the process began", Double(gateway.startedAt) / 1e6)
+    }
+}
