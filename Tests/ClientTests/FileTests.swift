@@ -26,7 +26,8 @@ import Testing
     }
 
     @Test func `several drivers without accuracy, put in the order of time`() throws {
-        let file = try read("agent,elapsed_ms,lat,lng,activity\r\nb,0,1,2,x\r\nb,5000,1,2,x\r\na,100,3,4,\"a \"\"b\"\"\"")
+        let file = try read(
+            "agent,elapsed_ms,lat,lng,activity\r\nb,0,1,2,x\r\nb,5000,1,2,x\r\na,100,3,4,\"a \"\"b\"\"\"")
         #expect(file.drivers == ["b", "a"] && file.lacksAccuracy)
         #expect(file.rows.map(\.driver) == [0, 1, 0] && file.rows.map(\.time) == [0, 100, 5000])
     }
@@ -49,7 +50,7 @@ import Testing
         ("", 1, 0, "the file is empty"),
         ("a,b\n1,2\n", 1, 1, "no columns `lat` and `lng`"),
         ("lat,lng\n1,2\n", 1, 1, "no column `elapsed_ms` or `recorded_at`"),
-        ("elapsed_ms,lat,lng,lat\n", 1, 16, "`lat` is there twice"),
+        ("elapsed_ms,lat,lng,lat\n", 1, 20, "`lat` is there twice"),
         ("elapsed_ms,lat,lng\n0,1,2\n5,1,abc\n", 3, 5, "`abc` in lng is not a number"),
         ("elapsed_ms,lat,lng\n0,1,2\n5,1\n", 3, 3, "2 fields where the first line names 3"),
         ("elapsed_ms,lat,lng\n0,,2\n", 2, 3, "`` in lat is not a number"),
@@ -59,7 +60,8 @@ import Testing
         ("elapsed_ms,lat,lng\n0,\"1,2\n", 2, 3, "never closed"),
         ("elapsed_ms,lat,lng\n0,\"1\"x,2\n", 2, 3, "text after a closing quote"),
         ("driver_id,elapsed_ms,lat,lng\nmy van,0,1,2\n", 2, 1, "not a driver's id"),
-        ("elapsed_ms,lat,lng\n0,inf,2\n", 2, 3, "not a number"), ("elapsed_ms,lat,lng\n0,0x1p3,2\n", 2, 3, "not a number"),
+        ("elapsed_ms,lat,lng\n0,inf,2\n", 2, 3, "not a number"),
+        ("elapsed_ms,lat,lng\n0,0x1p3,2\n", 2, 3, "not a number"),
         ("elapsed_ms,lat,lng\n", 1, 0, "holds no pings"),
     ])
     func `what is wrong is named with line and column`(text: String, line: Int, column: Int, words: String) throws {
@@ -115,7 +117,8 @@ import Testing
         ("<gpx>\n <trkpt lat='1'/></gpx>", 2, 2, "a track point without `lon`"),
         ("<gpx>\n <trkpt lat='1' lon='x'/></gpx>", 2, 2, "`x` in lon is not a number"),
         ("<gpx>\n<trkpt lat='1' lon='2'></trkpt></gpx>", 2, 24, "a track point without a time"),
-        ("<gpx><trk></gpx>", 1, 11, "</gpx> closes what is not open"), ("<gpx><trk>", 1, 11, "the file ends inside <trk>"),
+        ("<gpx><trk></gpx>", 1, 11, "</gpx> closes what is not open"),
+        ("<gpx><trk>", 1, 11, "the file ends inside <trk>"),
         ("<!DOCTYPE gpx><gpx/>", 1, 1, "a document type"), ("<gpx><!-- ", 1, 6, "never ends"),
         ("<gpx>\n<trkpt lat='1' lon='2'><time>noon</time></trkpt></gpx>", 2, 34, "`noon` is not RFC 3339"),
         ("<gpx></gpx>", 1, 0, "holds no pings"),
@@ -131,16 +134,20 @@ import Testing
 }
 
 @Suite struct TimestampTests {
-    @Test(arguments: [
-        ("1970-01-01T00:00:00Z", 0), ("2000-02-29T23:59:59.999Z", 951_868_799_999), ("1969-12-31T23:59:59Z", -1000),
-        ("2026-11-21t07:50:21z", 1_795_247_421_000), ("2026-11-21", 1_795_219_200_000), ("1795247421000", 1_795_247_421_000),
-        ("2026-11-21T07:50:21.1234567+05:30", 1_795_227_621_123),
-    ] as [(String, Int64)])
+    @Test(
+        arguments: [
+            ("1970-01-01T00:00:00Z", 0), ("2000-02-29T23:59:59.999Z", 951_868_799_999), ("1969-12-31T23:59:59Z", -1000),
+            ("2026-11-21t07:50:21z", 1_795_247_421_000), ("2026-11-21", 1_795_219_200_000),
+            ("1795247421000", 1_795_247_421_000),
+            ("2026-11-21T07:50:21.1234567+05:30", 1_795_227_621_123),
+        ] as [(String, Int64)])
     func `times are read`(text: String, milliseconds: Int64) {
         #expect(Timestamp.milliseconds(text) == milliseconds)
         #expect(Timestamp.milliseconds(Timestamp.text(milliseconds)) == milliseconds)
     }
 
-    @Test(arguments: ["", "now", "2026-13-01", "2026-11-31", "2026-11-21T24:00:00Z", "2026-11-21T07:50:21", "2026-11-21T07:50:21.Z"])
+    @Test(arguments: [
+        "", "now", "2026-13-01", "2026-11-31", "2026-11-21T24:00:00Z", "2026-11-21T07:50:21", "2026-11-21T07:50:21.Z",
+    ])
     func `what is no time is nil`(text: String) { #expect(Timestamp.milliseconds(text) == nil) }
 }

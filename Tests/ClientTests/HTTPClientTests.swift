@@ -32,7 +32,8 @@ import Testing
     }
 
     @Test func `a body in chunks, with trailers`() throws {
-        let reply = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\n"
+        let reply =
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\n"
         #expect(try answer(reply).text == "abc0123456789")
     }
 

@@ -88,14 +88,17 @@ import Testing
         let driver = session.addDriver("a")
         server.onText = { connection, text in
             switch text.integers(named: "seq") {
-            case [1]: connection.send(#"{"rejected":[{"seq":1,"reason":"accuracy","detail":"say \"\u00e9\""}],"ack":1}"#)
+            case [1]:
+                connection.send(#"{"rejected":[{"seq":1,"reason":"accuracy","detail":"say \"\u00e9\""}],"ack":1}"#)
             case [2]: connection.send(#"{"rejected":[{"seq":2,"reason":"jump"}]}"#)
             case [3]: connection.send(#"{"ack":3,"rejected":[]}"#)
             default: break
             }
         }
         var settled: [String] = []
-        session.onSettled = { settled.append("\($0.sequence) \($0.rejection?.reason ?? "-") \($0.rejection?.detail ?? "")") }
+        session.onSettled = {
+            settled.append("\($0.sequence) \($0.rejection?.reason ?? "-") \($0.rejection?.detail ?? "")")
+        }
         for number in 1...3 { session.send(report(number), driver: driver) }
         session.connect()
         server.listener.run { settled.count == 3 }
@@ -128,7 +131,9 @@ import Testing
         let driver = session.addDriver("a")
         var frames: [[Int64]] = []
         var isConnected = false
-        server.onOpen = { $0.send(#"{"hello":{"now":1,"max_frame":262144}}"#); $0.send(#"{"rate":{"interval_ms":40}}"#) }
+        server.onOpen = {
+            $0.send(#"{"hello":{"now":1,"max_frame":262144}}"#); $0.send(#"{"rate":{"interval_ms":40}}"#)
+        }
         server.onText = { frames.append($1.integers(named: "seq")) }
         session.onConnected = { isConnected = true }
         session.connect()
@@ -197,12 +202,14 @@ import Testing
             if server.opened == 1 {
                 connection.send(
                     #"{"id":\#(id),"subscribed":{"driver:a":{"recovered":false,"positions":[{"driver_id":"a","#
-                        + #""subjects":["driver:a"],"recorded_at":1,"lat":1.5,"lng":-2.25,"accuracy":3}]}},"more":true}"#)
+                        + #""subjects":["driver:a"],"recorded_at":1,"lat":1.5,"lng":-2.25,"accuracy":3}]}},"more":true}"#
+                )
                 connection.send(#"{"id":\#(id),"refused":{"driver:x":"forbidden"},"cursor":"k:1"}"#)
                 connection.send(
                     #"{"now":5,"positions":[{"driver_id":"a","subjects":["driver:a"],"recorded_at":2,"lat":1,"lng":2,"#
                         + #""speed":3.5,"heading":271}],"cursor":"k:2"}"#)
-                connection.send(#"{"now":6,"status":[{"driver_id":"a","subjects":[],"state":"stale","last_recorded_at":2}]}"#)
+                connection.send(
+                    #"{"now":6,"status":[{"driver_id":"a","subjects":[],"state":"stale","last_recorded_at":2}]}"#)
                 connection.send(#"{"left":[{"driver_id":"a","subject":"area:1,2,3,4"}]}"#)
                 connection.send(#"{"events":[{"type":"arrived","subject":"order:9","at":7}]}"#)
                 connection.send(#"{"expiring":{"in_s":60}}"#)

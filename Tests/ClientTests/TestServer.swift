@@ -16,7 +16,7 @@ final class TestListener {
 
     init(loop: EventLoop) throws {
         self.loop = loop
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -27,6 +27,7 @@ final class TestListener {
             }
         }
         try #require(status == 0)
+        self.descriptor = descriptor
         port = UInt16(bigEndian: address.sin_port)
         let poll = try LoopPoll(loop: loop, descriptor: descriptor) { [unowned self] _ in accept() }
         poll.watch(.readable)

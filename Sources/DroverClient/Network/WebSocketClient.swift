@@ -10,6 +10,12 @@ public struct WebSocketClosure: Sendable, Equatable, CustomStringConvertible {
     /// The HTTP status with which the handshake was refused; nil where it was not.
     public let httpStatus: Int?
 
+    package init(code: UInt16, reason: String, httpStatus: Int? = nil) {
+        self.code = code
+        self.reason = reason
+        self.httpStatus = httpStatus
+    }
+
     /// True where another attempt may succeed (API.md, "The live WebSocket": 1001, 1013, 4408 and 4429 say retry, the
     /// other 44xx do not; a broken rule of RFC 6455 would break again).
     public var isRetryable: Bool {
@@ -109,7 +115,7 @@ public final class WebSocketClient {
             try connection.connect(to: endpoint, owner: self)
             timer.start(afterMilliseconds: options.handshakeMilliseconds)
         } catch {
-            closure = WebSocketClosure(code: 1006, reason: "\(error)", httpStatus: nil)
+            closure = WebSocketClosure(code: 1006, reason: "\(error)")
             timer.start(afterMilliseconds: 0)
         }
     }
@@ -136,7 +142,7 @@ public final class WebSocketClient {
             let timer = LoopTimer(loop: network.loop) { [self] in timeOut() }
             self.timer = timer
             timer.start(afterMilliseconds: 2000)
-        case .connecting: finish(WebSocketClosure(code: 1006, reason: "closed before it was open", httpStatus: nil))
+        case .connecting: finish(WebSocketClosure(code: 1006, reason: "closed before it was open"))
         case .idle, .closing, .closed: break
         }
     }
@@ -158,7 +164,7 @@ public final class WebSocketClient {
     private func timeOut() {
         let what =
             phase == .closing ? "no answer to the close" : "no handshake within \(options.handshakeMilliseconds) ms"
-        finish(closure ?? WebSocketClosure(code: 1006, reason: what, httpStatus: nil))
+        finish(closure ?? WebSocketClosure(code: 1006, reason: what))
     }
 
     private func sendFrame(_ opcode: WebSocketOpcode, _ payload: UnsafeRawBufferPointer) -> Bool {
@@ -187,7 +193,7 @@ public final class WebSocketClient {
             let code = payload.count >= 2 ? UInt16(payload[0]) << 8 | UInt16(payload[1]) : 1005
             let reason = String(decoding: payload.dropFirst(2), as: UTF8.self)
             if phase == .open { sendClose(code, "") }
-            finish(WebSocketClosure(code: code, reason: reason, httpStatus: nil))
+            finish(WebSocketClosure(code: code, reason: reason))
         }
     }
 }
@@ -218,7 +224,7 @@ extension WebSocketClient: StreamConnectionOwner {
             }
         } catch {
             sendClose(error.code, error.reason)
-            finish(WebSocketClosure(code: error.code, reason: "the server sent \(error.reason)", httpStatus: nil))
+            finish(WebSocketClosure(code: error.code, reason: "the server sent \(error.reason)"))
         }
     }
 
@@ -247,7 +253,7 @@ extension WebSocketClient: StreamConnectionOwner {
             onOpen()
             return UnsafeRawBufferPointer(rebasing: bytes[used...])
         } catch {
-            finish(WebSocketClosure(code: 1002, reason: "\(error)", httpStatus: nil))
+            finish(WebSocketClosure(code: 1002, reason: "\(error)"))
             return nil
         }
     }
@@ -261,6 +267,6 @@ extension WebSocketClient: StreamConnectionOwner {
             return finish(WebSocketClosure(code: 1006, reason: "", httpStatus: status))
         }
         let words = phase == .connecting ? "cannot reach \(endpoint): \(reason ?? "closed during the handshake")" : nil
-        finish(WebSocketClosure(code: 1006, reason: words ?? reason ?? "the connection was lost", httpStatus: nil))
+        finish(WebSocketClosure(code: 1006, reason: words ?? reason ?? "the connection was lost"))
     }
 }

@@ -9,7 +9,7 @@ package enum WebSocketOpcode: UInt8, Sendable {
     case ping = 9
     case pong = 10
 
-    var isControl: Bool { rawValue >= 8 }
+    package var isControl: Bool { rawValue >= 8 }
 }
 
 /// A breach of RFC 6455 by the other side, with the close code that names its kind.

@@ -143,7 +143,7 @@ public final class IngestSession {
     public func reconnect(because reason: String) {
         guard let socket else { return }
         socket.abort()
-        interrupted(WebSocketClosure(code: 1006, reason: reason, httpStatus: nil))
+        interrupted(WebSocketClosure(code: 1006, reason: reason))
     }
 
     private func openSocket() {
