@@ -70,13 +70,30 @@ let package = Package(
         .executableTarget(
             name: "drover",
             dependencies: [
-                "Gateway",
+                "DroverClient", "Gateway",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
 
         // What talks to a gateway from outside, and what starts private servers for the demo and the tests.
-        .target(name: "DroverClient", dependencies: ["EventLoop"], swiftSettings: hot),
+        .target(
+            name: "DroverClient",
+            dependencies: ["EventLoop", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            swiftSettings: hot),
         .target(name: "LocalServers", swiftSettings: strict),
+
+        .testTarget(name: "TrackingTests", dependencies: ["Tracking"], swiftSettings: strict),
+        .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
+        .testTarget(
+            name: "HistoryTests", dependencies: ["Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ClientTests", dependencies: ["DroverClient", "EventLoop", "LocalServers"], swiftSettings: strict),
+        .testTarget(
+            name: "GatewayTests", dependencies: ["Gateway", "LocalServers", "Tracking"], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"], swiftSettings: strict),
     ]
 )

@@ -85,7 +85,8 @@ public final class LoopSignal: LoopHandle {
         self.body = body
         super.init(uv_signal_t.self) { uv_signal_init(loop.uvLoop, $0) }
         uv_signal_start(
-            handle(as: uv_signal_t.self), { signal, _ in loopOwner(signal!.pointee.data, as: LoopSignal.self).body() }, number)
+            handle(as: uv_signal_t.self), { signal, _ in loopOwner(signal!.pointee.data, as: LoopSignal.self).body() },
+            number)
         unreference()
     }
 }

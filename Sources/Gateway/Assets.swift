@@ -96,7 +96,8 @@ struct Assets {
             // `{s}` stands for a subdomain that Leaflet picks.
             pictures += " " + tiles[..<end].replacingOccurrences(of: "{s}", with: "*")
         }
-        return "default-src 'none'; script-src 'self'; style-src 'self'; img-src \(pictures); connect-src 'self' ws: wss:; "
+        return
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src \(pictures); connect-src 'self' ws: wss:; "
             + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     }
 }

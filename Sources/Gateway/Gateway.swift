@@ -31,7 +31,7 @@ final class Gateway: WebApplication {
 
     private var serial: UInt64 = 0
     private var writer = JSONWriter()
-    private var lastFlush = Int64.min
+    private var lastFlush: Int64 = 0
     private var tickTimer: LoopTimer?
     private var redisTimer: LoopTimer?
     private var secondTimer: LoopTimer?
@@ -123,8 +123,8 @@ final class Gateway: WebApplication {
             return
         }
         let tick = Int64(configuration.liveTickMilliseconds) * 1_000
-        let wait = lastFlush &+ tick - SystemClock.monotonicMicroseconds()
-        if lastFlush == .min || wait <= 0 {
+        let wait = lastFlush + tick - SystemClock.monotonicMicroseconds()
+        if wait <= 0 {
             flush()
         } else {
             tickTimer.start(afterMilliseconds: Int(wait + 999) / 1_000)
@@ -185,7 +185,8 @@ final class Gateway: WebApplication {
 
     private func redisChanged(_ isReady: Bool) {
         guard isReady, let redis else {
-            log.warning("Redis is away; local viewers go on", metadata: ["redis": "\(self.redis?.address.display ?? "")"])
+            log.warning(
+                "Redis is away; local viewers go on", metadata: ["redis": "\(self.redis?.address.display ?? "")"])
             return
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])

@@ -19,7 +19,8 @@ struct Router {
         guard let route = route(for: request) else {
             return connection.respond(Problem.response(404, "not_found", "there is nothing at \(request.path)"))
         }
-        let isAllowed = route.methods.contains(request.method) || (request.method == .head && route.methods.contains(.get))
+        let isAllowed =
+            route.methods.contains(request.method) || (request.method == .head && route.methods.contains(.get))
         guard isAllowed else {
             let allow = route.methods.map(\.rawValue).joined(separator: ", ")
             return connection.respond(

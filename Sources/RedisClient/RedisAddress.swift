@@ -79,7 +79,8 @@ public struct RedisAddress: Sendable, Equatable {
     }
 
     private static let malformed = RedisAddressError(
-        description: "DROVER_REDIS_URL is not redis://[user:password@]host[:port][/database] or unix:///path[?db=number]")
+        description:
+            "DROVER_REDIS_URL is not redis://[user:password@]host[:port][/database] or unix:///path[?db=number]")
 
     private static func percentDecoded(_ text: Substring) -> String {
         var bytes: [UInt8] = []

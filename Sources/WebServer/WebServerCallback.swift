@@ -124,7 +124,8 @@ extension WebConnection {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(where: known.contains) {
             _ = refuse(
                 DoorRefusal(
-                    status: 400, code: "bad_request", detail: "the subprotocols here are \(known.joined(separator: ", "))"),
+                    status: 400, code: "bad_request",
+                    detail: "the subprotocols here are \(known.joined(separator: ", "))"),
                 request)
             return -1
         }

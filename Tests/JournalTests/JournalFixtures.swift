@@ -47,7 +47,8 @@ extension Journal {
     }
 
     /// All records behind `lsn`, with their LSNs.
-    func readAll(after lsn: UInt64, maxRecords: Int = 7, maxBytes: Int = 1000) throws -> [(lsn: UInt64, bytes: [UInt8])] {
+    func readAll(after lsn: UInt64, maxRecords: Int = 7, maxBytes: Int = 1000) throws -> [(lsn: UInt64, bytes: [UInt8])]
+    {
         let reader = try store.makeReader(after: lsn)
         var batch = JournalBatch()
         var records: [(lsn: UInt64, bytes: [UInt8])] = []

@@ -15,7 +15,7 @@ public struct KeyCommands {
     }
 
     /// Makes a key and returns its token, which is shown this once.
-    public func create(name: String, permissions: [String], subjects: [String]) throws -> String {
+    public func create(name: String, permissions: [String]) throws -> String {
         let known = try permissions.map { text in
             guard let permission = Permission(rawValue: text) else {
                 let all = Permission.allCases.map(\.rawValue).joined(separator: ", ")
@@ -24,20 +24,13 @@ public struct KeyCommands {
             return permission
         }
         guard !known.isEmpty else { throw CommandError("a key needs at least one permission: --permissions a,b") }
-        for subject in subjects where Subject(subject) == nil {
-            throw CommandError("\(subject) is not a subject such as driver:van-1")
-        }
         let token = Token.make(.key)
         guard let hash = Token.hash(token) else { throw CommandError("the new token cannot be hashed") }
         _ = try connection.query(
             """
-            INSERT INTO \(table) (id, name, token_sha256, permissions, subjects)
-            VALUES ($1, $2, decode($3, 'hex'), string_to_array($4, ','), string_to_array($5, ','))
-            """,
-            [
-                Token.makeID(), name, hash, known.map(\.rawValue).joined(separator: ","),
-                subjects.isEmpty ? nil : subjects.joined(separator: ","),
-            ])
+            INSERT INTO \(table) (id, name, token_sha256, permissions)
+            VALUES ($1, $2, decode($3, 'hex'), string_to_array($4, ','))
+            """, [Token.makeID(), name, hash, known.map(\.rawValue).joined(separator: ",")])
         return token
     }
 

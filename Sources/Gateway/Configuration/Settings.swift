@@ -101,7 +101,8 @@ enum Settings {
                 "damaged files whose records are given up"),
             .text("history.time_zone", \.historyTimeZone, "zone whose days are the partitions' days"),
             .integer(
-                "history.retention_days", \.historyRetentionDays, 0...3_650, "days", "age of the oldest ping; 0 keeps none"
+                "history.retention_days", \.historyRetentionDays, 0...3_650, "days",
+                "age of the oldest ping; 0 keeps none"
             ),
             .integer("history.batch_records", \.historyBatchRecords, 1...100_000, "rows", "most rows in one COPY"),
             .integer(
@@ -113,7 +114,8 @@ enum Settings {
                 "judge.accuracy_below_m", \.judgeAccuracyBelowMetres, 1...200, "m", "accuracies from here are refused"),
             .integer(
                 "judge.future_tolerance_s", \.judgeFutureToleranceSeconds, 0...3_600, "s", "how far ahead a fix may be"),
-            .number("judge.maximum_speed_mps", \.judgeMaximumSpeed, 1...1_000, "m/s", "reported speeds are cut to this"),
+            .number(
+                "judge.maximum_speed_mps", \.judgeMaximumSpeed, 1...1_000, "m/s", "reported speeds are cut to this"),
             .number(
                 "judge.maximum_implied_speed_mps", \.judgeMaximumImpliedSpeed, 1...1_000, "m/s", "above this is a jump"),
             .flag("judge.reject_zero_island", \.judgeRejectZeroIsland, "refuse exactly 0,0"),
@@ -124,7 +126,8 @@ enum Settings {
             .integer(
                 "live.subjects_per_key", \.liveSubjectsPerKey, 1...100_000, "subjects", "most on one connection"),
             .integer(
-                "live.slow_viewer_s", \.liveSlowViewerSeconds, 1...600, "s", "how long a viewer may leave its socket full"
+                "live.slow_viewer_s", \.liveSlowViewerSeconds, 1...600, "s",
+                "how long a viewer may leave its socket full"
             ),
             .integer("web.heartbeat_s", \.webHeartbeatSeconds, 1...600, "s", "time between pings to WebSockets"),
             .integer(

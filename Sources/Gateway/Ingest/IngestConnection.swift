@@ -200,7 +200,9 @@ final class IngestConnection {
             writer.integer(acknowledged)
             if !rejections.isEmpty { appendRejections(through: lsn, to: &writer) }
             writer.raw("}")
-        } send: { connection.send(frames: $0) }
+        } send: {
+            connection.send(frames: $0)
+        }
         if outcome == .taken {
             isAcknowledgementDue = false
             if !rejections.isEmpty { rejections.removeAll { $0.lsn <= lsn } }

@@ -49,7 +49,8 @@ struct PingsRoute {
             pipeline.batch.pings.contains(where: { $0.driver != nil && $0.driver != own })
         {
             return connection.respond(
-                Problem.response(403, "driver_mismatch", "driver_id is not this credential's driver; nothing was stored"))
+                Problem.response(
+                    403, "driver_mismatch", "driver_id is not this credential's driver; nothing was stored"))
         }
         guard pipeline.resolve(sender) else {
             gateway.directory.load(pipeline.unknown) { take(request, sender, connection) }

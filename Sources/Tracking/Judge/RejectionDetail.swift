@@ -9,7 +9,8 @@ extension JudgeRules {
         case .coordinates:
             (-900_000_000...900_000_000).contains(ping.longitude)
                 && (-1_800_000_000...1_800_000_000).contains(ping.latitude)
-                ? "lat is beyond 90 degrees; lat and lng may be swapped" : "lat must be within 90, lng within 180 degrees"
+                ? "lat is beyond 90 degrees; lat and lng may be swapped"
+                : "lat must be within 90, lng within 180 degrees"
         case .zeroIsland: "lat and lng are both 0, which broken receivers report"
         case .accuracy: "accuracy must be above 0 and below \(accuracy.below) m"
         case .future: "recorded_at is more than \(future.tolerance / 1_000_000) s ahead of the gateway"

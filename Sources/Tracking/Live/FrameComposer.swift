@@ -137,8 +137,7 @@ struct FrameComposer: Sendable {
         writer.raw("}")
     }
 
-    static func appendStatus(_ id: DriverID, _ presence: Presence, _ position: Position?, to writer: inout JSONWriter)
-    {
+    static func appendStatus(_ id: DriverID, _ presence: Presence, _ position: Position?, to writer: inout JSONWriter) {
         writer.raw("{\"driver_id\":")
         writer.id(id)
         appendSubject(id, to: &writer)

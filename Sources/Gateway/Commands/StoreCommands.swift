@@ -1,0 +1,88 @@
+/// `drover migrate` and `drover check`: the schema, and whether everything is as it must be.
+import EventLoop
+import Foundation
+import PostgresClient
+import RedisClient
+
+extension Configuration {
+    /// A connection for DDL and locks: the direct one where a pool stands in front.
+    func connectDirectly() throws -> PostgresConnection {
+        let address = try PostgresAddress(postgresDirectURL.isEmpty ? postgresURL : postgresDirectURL)
+        return try PostgresConnection(address, cutOff: PostgresCutOff())
+    }
+
+    /// `drover migrate`: brings the schema up to date and returns the versions applied now.
+    public func migrate() throws -> [Int] {
+        try Migrations.migrate(connectDirectly(), schema: postgresSchema)
+    }
+
+    /// `drover check`: one line a part, and whether all of them are well.
+    public func check() -> (lines: [String], isWell: Bool) {
+        let checks: [(String, () throws -> String)] = [
+            ("listen", { "\(try listenAddress())" }), ("redis", checkRedis), ("postgres", checkPostgres),
+            ("journal", checkJournal),
+            (
+                "map",
+                {
+                    if let problem = Assets(self).problem { throw CommandError(problem) }; return "Leaflet is there"
+                }
+            ),
+        ]
+        var isWell = true
+        let lines = checks.map { name, check in
+            do {
+                return "ok    \(name): \(try check())"
+            } catch {
+                isWell = false
+                return "FAIL  \(name): \(error)"
+            }
+        }
+        return (lines, isWell)
+    }
+
+    private func checkRedis() throws -> String {
+        let loop = EventLoop()
+        let address = try RedisAddress(redisURL)
+        var isReady = false
+        let connection = RedisConnection(loop: loop, address: address) { isReady = isReady || $0 }
+        let deadline = SystemClock.monotonicMicroseconds() + 2_000_000
+        while !isReady, SystemClock.monotonicMicroseconds() < deadline { loop.runOnce() }
+        let error = connection.lastError
+        connection.close()
+        guard isReady else { throw CommandError(error ?? "cannot reach Redis at \(address.display)") }
+        return "\(address.display) answers"
+    }
+
+    private func checkPostgres() throws -> String {
+        let connection = try connectDirectly()
+        let version = try connection.query("SHOW server_version_num").integer(0, 0) ?? 0
+        guard version >= 140_000 else { throw CommandError("the server is \(version / 10_000); 14 or newer is needed") }
+        let zones = try connection.query("SELECT count(*) FROM pg_timezone_names WHERE name = $1", [historyTimeZone])
+        guard zones.integer(0, 0) == 1 else {
+            throw CommandError("Postgres knows no zone called \(historyTimeZone). Set DROVER_HISTORY_TIME_ZONE")
+        }
+        do {
+            try Migrations.check(connection, schema: postgresSchema)
+        } catch {
+            throw CommandError("\(error.message). Run: drover migrate")
+        }
+        return "PostgreSQL \(version / 10_000), schema \(postgresSchema) is up to date"
+    }
+
+    private func checkJournal() throws -> String {
+        var isDirectory: ObjCBool = false
+        if FileManager.default.fileExists(atPath: journalDirectory, isDirectory: &isDirectory) {
+            guard isDirectory.boolValue, FileManager.default.isWritableFile(atPath: journalDirectory) else {
+                throw CommandError(
+                    "\(journalDirectory) is not a directory we may write to. Set DROVER_JOURNAL_DIRECTORY")
+            }
+            return "\(journalDirectory) is writable"
+        }
+        let parent = URL(fileURLWithPath: journalDirectory).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: parent) else {
+            throw CommandError(
+                "cannot make \(journalDirectory). Set DROVER_JOURNAL_DIRECTORY to a place we may write to")
+        }
+        return "\(journalDirectory) will be made"
+    }
+}
