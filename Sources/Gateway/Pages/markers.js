@@ -1,0 +1,225 @@
+// The drivers on the map: a disc each that glides from ping to ping, turns with the heading, and says by colour and
+// shape whether it is live, stale or offline (the style sheet says how).
+
+import { ageWords, setText } from "./page.js";
+
+/** @typedef {import("/drover.js").Position} Position */
+/** @typedef {import("/drover.js").Status} Status */
+
+/** A glide takes as long as the pings are apart, within these bounds, ms, and a little longer: they may be late. */
+const shortestGlide = 100;
+const longestGlide = 5_000;
+const glideSlack = 1.1;
+const severity = { live: 0, stale: 1, offline: 2 };
+
+/**
+ * `position` is the newest ping, `drawn` where the marker is on its `glide` there. `arrivedAt` and `interval` are the
+ * pings' as observed, ms (0: only one yet). `status` is what the server has said since. `turn` goes beyond a circle, so
+ * that each turn takes the short way.
+ * @typedef {{id: string, position: Position, drawn: {lat: number, lng: number}, state: Status["state"],
+ *   glide: {lat: number, lng: number, since: number, lasts: number}|null, interval: number, arrivedAt: number,
+ *   status: Status|null, turn: number, marker: any, circle: any, element: HTMLElement, label: HTMLElement}} Van
+ */
+
+export class Vans {
+  /** @type {Map<string, Van>} */ #vans = new Map();
+  /** @type {Set<Van>} */ #gliding = new Set();
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #zooming = false;
+  #frame = 0;
+  #selected = "";
+
+  /**
+   * @param {any} map Leaflet's
+   * @param {{stale_s: number, offline_s: number}} limits
+   * @param {() => number} serverNow epoch ms
+   * @param {(van: Van) => void} onPick
+   */
+  constructor(map, limits, serverNow, onPick) {
+    this.map = map;
+    this.limits = limits;
+    this.serverNow = serverNow;
+    this.onPick = onPick;
+    // Leaflet animates a zoom itself; a marker moved meanwhile would jump.
+    map.on("zoomstart", () => { this.#zooming = true; });
+    map.on("zoomend", () => { this.#zooming = false; });
+  }
+
+  get all() { return [...this.#vans.values()]; }
+
+  /** @param {string} id */
+  get(id) { return this.#vans.get(id); }
+
+  // Takes a position and says whether it was news: one that is not newer changes nothing.
+  /** @param {Position} position */
+  place(position) {
+    const van = this.#vans.get(position.driver_id) ?? this.#add(position);
+    if (van.position !== position) {
+      if (position.recorded_at <= van.position.recorded_at) return false;
+      this.#move(van, position);
+    }
+    if (typeof position.heading === "number") {
+      van.turn += ((position.heading - van.turn) % 360 + 540) % 360 - 180;
+    }
+    showHeading(van.element, van);
+    this.#showCircle(van);
+    this.refresh(van);
+    return true;
+  }
+
+  /** @param {Status} status */
+  report(status) {
+    const van = this.#vans.get(status.driver_id);
+    if (!van) return;
+    van.status = status;
+    this.refresh(van);
+  }
+
+  /** @param {string} id */
+  remove(id) {
+    const van = this.#vans.get(id);
+    if (!van) return;
+    this.#vans.delete(id);
+    this.#gliding.delete(van);
+    van.marker.remove();
+    van.circle?.remove();
+  }
+
+  // Marks one driver, "" for none; only that one shows its accuracy among many.
+  /** @param {string} id */
+  select(id) {
+    const before = this.#vans.get(this.#selected);
+    this.#selected = id;
+    for (const van of [before, this.#vans.get(id)]) {
+      if (!van) continue;
+      van.element.classList.toggle("selected", van.id === id);
+      van.marker.setZIndexOffset(van.id === id ? 1000 : 0);
+      this.#showCircle(van);
+    }
+  }
+
+  // Brings a driver's state up to the clock; to be called every second or so.
+  /** @param {Van} van */
+  refresh(van) {
+    const age = this.ageOf(van);
+    const { stale_s, offline_s } = this.limits;
+    /** @type {Status["state"]} */
+    let state = age >= offline_s * 1000 ? "offline" : age >= stale_s * 1000 ? "stale" : "live";
+    // The server may know more: that the device hung up.
+    if (van.status && severity[van.status.state] > severity[state]) state = van.status.state;
+    if (van.element.dataset.state !== state) {
+      van.element.dataset.state = state;
+      van.state = state;
+      van.circle?.getElement()?.classList.toggle("old", state !== "live");
+    }
+    setText(van.label, state === "live" ? van.id : `${van.id} · ${ageWords(age)}`);
+  }
+
+  // How long ago the newest fix was, ms, on the server's clock.
+  /** @param {Van} van */
+  ageOf(van) { return Math.max(0, this.serverNow() - van.position.recorded_at); }
+
+  /** What browser tests see. */
+  describe() {
+    return this.all.map(({ id, position, drawn, state }) => ({
+      driver_id: id, lat: drawn.lat, lng: drawn.lng, targetLat: position.lat, targetLng: position.lng, state,
+      heading: position.heading ?? null, speed: position.speed ?? null,
+    }));
+  }
+
+  /** @param {Position} position @returns {Van} */
+  #add(position) {
+    const element = document.createElement("div");
+    element.className = "van";
+    const label = document.createElement("span");
+    label.className = "van-label";
+    element.append(vanShape(), label);
+    const icon = L.divIcon({ className: "van-icon", html: element, iconSize: [36, 36] });
+    const marker = L.marker([position.lat, position.lng], { icon, riseOnHover: true }).addTo(this.map);
+    /** @type {Van} */
+    const van = {
+      id: position.driver_id, position, drawn: { lat: position.lat, lng: position.lng }, glide: null, interval: 0,
+      arrivedAt: performance.now(), state: "live", status: null, turn: 0, marker, circle: null, element, label,
+    };
+    marker.on("click", () => this.onPick(van));
+    element.classList.toggle("selected", van.id === this.#selected);
+    this.#vans.set(van.id, van);
+    return van;
+  }
+
+  /** @param {Van} van @param {Position} position */
+  #move(van, position) {
+    const now = performance.now();
+    // A burst is shown as fast as it comes, a late ping as slowly as it was made.
+    const gap = Math.min(now - van.arrivedAt, position.recorded_at - van.position.recorded_at);
+    van.interval = van.interval === 0 ? gap : (van.interval + gap) / 2;
+    van.arrivedAt = now;
+    van.position = position;
+    van.status = null;
+    const lasts = Math.min(longestGlide, Math.max(shortestGlide, van.interval * glideSlack));
+    // Across the antimeridian a glide would cross the whole map.
+    const near = Math.abs(position.lng - van.drawn.lng) < 180;
+    van.glide = { ...van.drawn, since: now, lasts: near && !this.#still.matches ? lasts : 0 };
+    this.#gliding.add(van);
+    if (this.#frame === 0) this.#frame = requestAnimationFrame(this.#step);
+  }
+
+  // One frame of every glide: straight, at even speed, to the newest ping and never beyond.
+  #step = () => {
+    const now = performance.now();
+    for (const van of this.#zooming ? [] : this.#gliding) {
+      const { position: to, glide: from } = van;
+      const part = from && from.lasts > 0 ? Math.min(1, (now - from.since) / from.lasts) : 1;
+      van.drawn = part < 1 && from
+        ? { lat: from.lat + (to.lat - from.lat) * part, lng: from.lng + (to.lng - from.lng) * part }
+        : { lat: to.lat, lng: to.lng };
+      if (part === 1) this.#gliding.delete(van);
+      van.marker.setLatLng(van.drawn);
+      van.circle?.setLatLng(van.drawn);
+    }
+    this.#frame = this.#gliding.size > 0 ? requestAnimationFrame(this.#step) : 0;
+  };
+
+  /** @param {Van} van */
+  #showCircle(van) {
+    const { accuracy } = van.position;
+    if (!accuracy || (this.#vans.size > 5 && van.id !== this.#selected)) {
+      van.circle?.remove();
+      van.circle = null;
+    } else if (van.circle) {
+      van.circle.setRadius(accuracy);
+    } else {
+      const className = van.state === "live" ? "accuracy" : "accuracy old";
+      van.circle = L.circle(van.drawn, { radius: accuracy, className, interactive: false }).addTo(this.map);
+    }
+  }
+}
+
+// An arrow where the heading is known.
+/** @param {HTMLElement} element @param {Van} van */
+export function showHeading(element, { position, turn }) {
+  element.classList.toggle("headed", typeof position.heading === "number");
+  element.style.setProperty("--turn", `${turn}deg`);
+}
+
+/** The drawing of a driver; which of its parts show is up to the style sheet. */
+export function vanShape() {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "-18 -18 36 36");
+  svg.setAttribute("aria-hidden", "true");
+  for (const [name, path] of Object.entries(shapes)) {
+    const part = document.createElementNS(svg.namespaceURI ?? "", "path");
+    part.setAttribute("class", name);
+    part.setAttribute("d", path);
+    svg.append(part);
+  }
+  return svg;
+}
+
+const shapes = {
+  disc: "M-13 0a13 13 0 1 1 26 0a13 13 0 1 1-26 0",
+  square: "M-11-11h22v22h-22z",
+  dot: "M-4 0a4 4 0 1 1 8 0a4 4 0 1 1-8 0",
+  arrow: "M0-9 6.5 7 0 3.5-6.5 7z",
+  cross: "M-5-5 5 5M5-5-5 5",
+};

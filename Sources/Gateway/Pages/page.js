@@ -1,0 +1,138 @@
+// What frames both maps: the page's settings, the key, the connection's state, and the words for age and speed.
+
+/** @typedef {import("/drover.js").DroverClient} DroverClient */
+/** @typedef {import("/drover.js").State} State */
+/** @typedef {{tile_url: string|null, tile_attribution: string, stale_s: number, offline_s: number,
+ *   center: [number, number], zoom: number}} Settings */
+
+/** @param {string} id @returns {any} the element, which the page is known to have */
+export const byId = (id) => document.getElementById(id);
+
+/** @returns {Promise<Settings>} */
+export async function loadSettings() {
+  const response = await fetch("/assets/settings.json").catch(() => null);
+  const given = response?.ok ? await response.json() : {};
+  return { tile_url: null, tile_attribution: "", stale_s: 30, offline_s: 120, center: [20, 0], zoom: 3, ...given };
+}
+
+/** A key and what it is for, kept for this tab alone and out of the address bar. */
+export class Credential {
+  #place;
+  token = "";
+  /** @type {string[]} */ subjects = [];
+
+  /** @param {string} place name in `sessionStorage` */
+  constructor(place) {
+    this.#place = place;
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(place) ?? "{}");
+      this.token = kept.token ?? "";
+      this.subjects = kept.subjects ?? [];
+    } catch { /* Storage that is barred or spoilt costs typing the key again. */ }
+    this.#takeFragment();
+    // A second link opened in the same tab changes nothing but the fragment.
+    addEventListener("hashchange", () => {
+      if (this.#takeFragment()) location.reload();
+    });
+  }
+
+  /** @param {string} token */
+  keep(token) {
+    this.token = token;
+    try {
+      sessionStorage.setItem(this.#place, JSON.stringify({ token, subjects: this.subjects }));
+    } catch { /* Then it lasts as long as the page. */ }
+  }
+
+  /** @returns {boolean} whether the address had a key: `#token=…&subjects=driver:a,order:b` */
+  #takeFragment() {
+    // A plus sign stands for itself: a fragment is not a form.
+    const fragment = new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B"));
+    const token = fragment.get("token");
+    if (!token) return false;
+    // An area has commas of its own.
+    this.subjects = fragment.getAll("subjects").flatMap((list) => list.split(/,(?=[a-z]+:)/)).filter(Boolean);
+    this.keep(token);
+    history.replaceState(null, "", location.pathname + location.search);
+    return true;
+  }
+}
+
+// Asks for a key in the page's dialog, and says why, "" where that is plain.
+/** @param {string} message @returns {Promise<string>} */
+export function askForKey(message) {
+  const dialog = byId("key-dialog");
+  byId("key-message").textContent = message;
+  if (!dialog.open) dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.oncancel = (/** @type {Event} */ event) => event.preventDefault();
+    byId("key-form").onsubmit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      const key = byId("key").value.trim();
+      if (!key) return;
+      byId("key").value = "";
+      dialog.close();
+      resolve(key);
+    };
+  });
+}
+
+// What a refusal means to whoever reads the page: an HTTP status or a WebSocket close code.
+/** @param {number} [code] @param {string} [reason] */
+export function refusalWords(code = 0, reason = "") {
+  if (code === 4401 || code === 401) return "This key is not known, or it has expired.";
+  if (code === 4403 || code === 403) return "This key may not see this map, or it was revoked.";
+  return `The server ended the connection (${code} ${reason}).`;
+}
+
+// The connection's sign: colour, shape, and words that a screen reader hears once a change.
+/** @param {State|undefined} state */
+export function showConnection({ name, retryAt = 0 } = { name: "closed" }) {
+  const words = { connecting: "Connecting", live: "Live", waiting: "Connection lost", closed: "Not connected" }[name];
+  const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+  byId("connection").dataset.state = name;
+  setText(byId("connection-words"), words);
+  setText(byId("connection-countdown"), name === "waiting" ? ` · next try in ${wait} s` : "");
+}
+
+/** @param {string} text "" for none */
+export function notice(text) {
+  setText(byId("notice"), text);
+  byId("notice").hidden = text === "";
+}
+
+// The same text again would be work for the browser and might be read out again.
+/** @param {Element} element @param {string} text */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// What browser tests look at.
+/** @param {any} map @param {import("./markers.js").Vans} vans @param {() => DroverClient|null} client */
+export function exposeToTests(map, vans, client) {
+  Object.assign(window, {
+    droverTest: {
+      markers: () => vans.describe(),
+      state: () => client()?.state.name ?? "closed",
+      center: () => [map.getCenter().lat, map.getCenter().lng],
+    },
+  });
+}
+
+/** @param {number|null|undefined} speed m/s */
+export const speedWords = (speed) => (typeof speed === "number" ? `${Math.round(speed * 3.6)} km/h` : "speed unknown");
+
+/** @param {number} age ms */
+export function ageWords(age) {
+  const seconds = Math.floor(age / 1000);
+  if (seconds < 1) return "now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86_400)} days ago`;
+}
+
+// Since when nothing was heard; `at` is on the server's clock, epoch ms.
+/** @param {number} at @param {number} age ms */
+export const sinceWords = (at, age) =>
+  new Date(at).toLocaleString([], { timeStyle: "short", dateStyle: age > 43_200_000 ? "medium" : undefined });

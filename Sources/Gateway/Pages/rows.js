@@ -1,0 +1,105 @@
+// The drivers as a list beside the map: the same shapes, with speed and honest age in words.
+
+import { ageWords, setText, sinceWords, speedWords } from "./page.js";
+import { showHeading, vanShape } from "./markers.js";
+
+/** @typedef {import("./markers.js").Van} Van */
+/** @typedef {import("./markers.js").Vans} Vans */
+/** @typedef {{item: HTMLElement, button: HTMLElement, details: HTMLElement}} Row */
+
+const byName = new Intl.Collator(undefined, { numeric: true });
+
+export class DriverRows {
+  /** @type {Map<string, Row>} */ #rows = new Map();
+  #search = "";
+  #selected = "";
+
+  /** @param {HTMLElement} list @param {Vans} vans @param {(id: string) => void} onPick */
+  constructor(list, vans, onPick) {
+    this.list = list;
+    this.vans = vans;
+    this.onPick = onPick;
+  }
+
+  /** Brings every row, and every state, up to the clock. */
+  refresh() {
+    for (const [id, row] of this.#rows) {
+      if (this.vans.get(id)) continue;
+      row.item.remove();
+      this.#rows.delete(id);
+    }
+    for (const van of this.vans.all) {
+      this.vans.refresh(van);
+      const row = this.#rows.get(van.id) ?? this.#add(van.id);
+      row.item.dataset.state = van.state;
+      showHeading(row.item, van);
+      setText(row.details, this.#detailsOf(van));
+    }
+  }
+
+  // Shows only the drivers whose id contains the text.
+  /** @param {string} search */
+  filter(search) {
+    this.#search = search.trim().toLowerCase();
+    for (const [id, { item }] of this.#rows) item.hidden = !this.#matches(id);
+  }
+
+  /** The driver that the search names in full, else the first that it leaves. */
+  get firstMatch() {
+    const left = [...this.#rows.keys()].filter((id) => this.#matches(id)).sort(byName.compare);
+    return left.find((id) => id.toLowerCase() === this.#search) ?? left[0];
+  }
+
+  /** @param {string} id "" for none */
+  select(id) {
+    this.#rows.get(this.#selected)?.button.setAttribute("aria-pressed", "false");
+    this.#selected = id;
+    const row = this.#rows.get(id);
+    row?.button.setAttribute("aria-pressed", "true");
+    row?.item.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {string} id */
+  #matches(id) { return id.toLowerCase().includes(this.#search); }
+
+  /** @param {string} id @returns {Row} */
+  #add(id) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    const name = document.createElement("strong");
+    const details = document.createElement("span");
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(id === this.#selected));
+    button.onclick = () => this.onPick(id);
+    name.textContent = id;
+    button.append(vanShape(), name, details);
+    item.append(button);
+    item.hidden = !this.#matches(id);
+    const row = { item, button, details };
+    this.#rows.set(id, row);
+    item.dataset.id = id;
+    this.list.insertBefore(item, this.#firstAfter(id));
+    return row;
+  }
+
+  // Where a name belongs in the list, which is sorted: a thousand rows come at once.
+  /** @param {string} id */
+  #firstAfter(id) {
+    const items = /** @type {HTMLCollectionOf<HTMLElement>} */ (this.list.children);
+    let [low, high] = [0, items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (byName.compare(items[middle].dataset.id ?? "", id) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return items[low] ?? null;
+  }
+
+  /** @param {Van} van */
+  #detailsOf(van) {
+    const age = this.vans.ageOf(van);
+    if (van.state === "live") return `${speedWords(van.position.speed)} · ${ageWords(age)}`;
+    const what = van.status?.reason?.replaceAll("_", " ") ?? (van.state === "stale" ? "no news" : "offline");
+    return `${what} since ${sinceWords(van.position.recorded_at, age)} (${ageWords(age)})`;
+  }
+}
