@@ -97,7 +97,7 @@ struct Assets {
             pictures += " " + tiles[..<end].replacingOccurrences(of: "{s}", with: "*")
         }
         return
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src \(pictures); connect-src 'self' ws: wss:; "
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src \(pictures); connect-src 'self'; "
             + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     }
 }

@@ -38,11 +38,11 @@ const overloadPause = 2_000;
 const settledAfter = 10_000;
 /** From opening the socket to the answered login; the server waits 5 s for the token. */
 const loginTimeout = 15_000;
-/** Far below the 16 KiB of a client frame; one refused for want of room takes few others with it. */
+/** Far below the 16 KiB of a frame, and one refused for want of room takes few others with it. */
 const subjectsPerFrame = 50;
 const clockSamples = 16;
-/** No reason to sit out the wait; no use for the socket: it may look open for minutes after its network is gone, and a
- * browser keeps that of a page that was left but may be returned to. */
+/** No reason to wait any longer; no use for the socket: it may look open for minutes after its network is gone, and a
+ * browser keeps that of a page one may return to. */
 const goodSigns = ["online", "pageshow"];
 const badSigns = ["offline", "pagehide"];
 

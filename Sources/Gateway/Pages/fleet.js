@@ -36,7 +36,7 @@ let pollTimer = 0;
 
 exposeToTests(map, vans, () => client);
 map.on("dragstart", () => follow(""));
-// Following moves the map with every ping; the regular question is enough then.
+// Following moves the map all the time.
 map.on("moveend", () => { if (client && followed === "") askSoon(settleTime); });
 byId("search").oninput = () => {
   notice("");

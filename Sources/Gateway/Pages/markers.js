@@ -150,7 +150,7 @@ export class Vans {
   /** @param {Van} van @param {Position} position */
   #move(van, position) {
     const now = performance.now();
-    // Pings that arrive in a burst are shown as fast as they come, late ones as slowly as they were made.
+    // A burst is shown as fast as it comes, a late ping as slowly as it was made.
     const gap = Math.min(now - van.arrivedAt, position.recorded_at - van.position.recorded_at);
     van.interval = van.interval === 0 ? gap : (van.interval + gap) / 2;
     van.arrivedAt = now;
@@ -202,7 +202,7 @@ export function showHeading(element, { position, turn }) {
   element.style.setProperty("--turn", `${turn}deg`);
 }
 
-/** The drawing of a driver, in lists too; which of its parts show is up to the style sheet. */
+/** The drawing of a driver; which of its parts show is up to the style sheet. */
 export function vanShape() {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "-18 -18 36 36");
