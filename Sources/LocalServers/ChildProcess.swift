@@ -39,9 +39,11 @@ public final class ChildProcess: Sendable {
     ///   - input: what the child reads on its standard input; at most the pages memory allows.
     ///   - diesWithUs: the signal it gets when this process dies, `TERM` for instance; needs `setpriv`. Nil leaves it
     ///     alone then. Either way it is ended when this process exits.
+    ///   - endSignal: how it is ended when this process exits, where it has not been before.
     public init(
         _ arguments: [String], environment: [String: String?] = [:], workingDirectory: String? = nil,
-        input: String = "", output: Output = .captured, diesWithUs: String? = "TERM"
+        input: String = "", output: Output = .captured, diesWithUs: String? = "TERM",
+        endSignal: Int32 = SIGKILL
     ) throws(LocalServerError) {
         var command = arguments
         // glibc's own way to change the directory in a spawned child is hidden from Swift; env(1) does it.
@@ -69,6 +71,10 @@ public final class ChildProcess: Sendable {
             throw .cannotStart(arguments.first ?? "", reason: systemReason(error.code))
         }
         registration = ProcessEnd.register(.processes) { [processID] in
+            state.send(endSignal, to: processID)
+            // Gone before its directory is removed; whoever does not listen is not asked twice.
+            let deadline = ContinuousClock.now + .seconds(2)
+            while state.status == nil, ContinuousClock.now < deadline { _ = poll(nil, 0, 2) }
             state.send(SIGKILL, to: processID)
         }
     }

@@ -39,7 +39,8 @@ struct PostgresInstallation: Sendable {
         }
     }
 
-    /// The command run as the server's user, told by INT (a fast shutdown) when we die.
+    /// The command run as the server's user, told by INT when we die: a fast shutdown, where TERM would wait for
+    /// clients for ever.
     func asServerUser(_ arguments: [String]) -> [String] {
         let user = serverUser == nil ? [] : ["--reuid=postgres", "--regid=postgres", "--init-groups"]
         return [setpriv] + user + ["--pdeathsig", "INT", "--"] + arguments

@@ -71,6 +71,7 @@ final class TestListener {
 final class TestConnection {
     var request = ""
     var reader: WebSocketMessageReader?
+    private var hasSentClose = false
     private let descriptor: Int32
     private var poll: LoopPoll?
 
@@ -116,7 +117,16 @@ final class TestConnection {
         write(writer.bytes)
     }
 
-    func close(_ code: UInt16) { send(.close, [UInt8(code >> 8), UInt8(code & 0xFF)]) }
+    func close(_ code: UInt16) {
+        hasSentClose = true
+        send(.close, [UInt8(code >> 8), UInt8(code & 0xFF)])
+    }
+
+    /// Says goodbye back, where it was not we who began, and ends the connection.
+    fileprivate func answerClose(_ payload: [UInt8]) {
+        if !hasSentClose { send(.close, payload) }
+        drop()
+    }
 
     /// Ends the connection as a lost network would.
     func drop() {
@@ -147,6 +157,7 @@ final class TestWebSocketServer {
             do {
                 try connection.reader?.read(bytes) { message in
                     if message.opcode.isControl {
+                        if message.opcode == .close { connection.answerClose(Array(message.payload)) }
                         onControl(connection, message.opcode, Array(message.payload))
                     } else {
                         onText(connection, String(decoding: message.payload, as: UTF8.self))
