@@ -69,7 +69,8 @@ extension JournalFileSystem {
     }
 
     /// Reads until `bytes` is full or the file ends; returns the number of bytes read.
-    func readAll(_ file: FileHandle, into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int {
+    func readAll(_ file: FileHandle, into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int
+    {
         var done = 0
         while done < bytes.count {
             let count = try read(file, into: UnsafeMutableRawBufferPointer(rebasing: bytes[done...]), at: offset + done)

@@ -268,7 +268,8 @@ extension Recovery {
         switch scan.end {
         case .damaged(let next):
             throw JournalError.corruptSegment(
-                file: path, firstLSN: first, lastLSN: max(first, next - 1), reason: "is damaged at byte \(scan.endOffset)")
+                file: path, firstLSN: first, lastLSN: max(first, next - 1),
+                reason: "is damaged at byte \(scan.endOffset)")
         case .torn where !isLast:
             throw JournalError.corruptSegment(
                 file: path, firstLSN: first, lastLSN: through.map { max(first, $0) },

@@ -77,7 +77,8 @@ import Testing
         }
         #expect(journal.failure == nil && journal.durableLSN == UInt64(written), "what was admitted was written")
         #expect(journal.sizeBytes <= 3 * 4096 && journal.sizeBytes > 2 * 4096)
-        let second = try #require(fileSystem.contents.keys.filter { $0.hasSuffix(".segment") }.sorted().dropFirst().first)
+        let second = try #require(
+            fileSystem.contents.keys.filter { $0.hasSuffix(".segment") }.sorted().dropFirst().first)
         let secondLSN = try #require(FileNames.segmentLSN(second))
         journal.store.release(through: secondLSN - 2)
         while journal.worker.step(), journal.statistics.releasedSegments > 0 {}
@@ -255,7 +256,9 @@ import Testing
         let journal = try openJournal(LossyFileSystem(seed: 1))
         for _ in 0..<20 { journal.writeGroup(count: 6, length: 100) }
         for lsn in 0...UInt64(120) {
-            #expect(try journal.readAll(after: lsn, maxRecords: 1000, maxBytes: 100_000).map(\.lsn) == Array((lsn + 1)..<121))
+            #expect(
+                try journal.readAll(after: lsn, maxRecords: 1000, maxBytes: 100_000).map(\.lsn)
+                    == Array((lsn + 1)..<121))
         }
         let reader = try journal.store.makeReader(after: 0)
         var batch = JournalBatch()

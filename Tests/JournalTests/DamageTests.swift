@@ -31,19 +31,24 @@ struct GroupPlace {
 struct Image: Sendable {
     var files: [String: [UInt8]]
     var lastLSN: UInt64
+    /// The records, by LSN - 1.
+    var records: [[UInt8]]
     var segments: [String] { files.keys.filter { $0.hasSuffix(".segment") }.sorted() }
 
-    /// Three segments of groups of five records; sealed by an orderly close, or as a killed process leaves them.
-    init(sealed: Bool) throws {
+    /// Segments of groups of five records, the last one with `tail` groups; sealed by an orderly close, or as a killed
+    /// process leaves them.
+    init(sealed: Bool, segments: Int = 3, tail: Int = 4) throws {
         let fileSystem = LossyFileSystem(seed: 1)
         let journal = try openJournal(fileSystem)
-        while fileSystem.contents.keys.filter({ $0.hasSuffix(".segment") }).count < 3 {
+        journal.writeGroup(count: 5, length: 61)
+        while fileSystem.contents.keys.filter({ $0.hasSuffix(".segment") }).count < segments {
             journal.writeGroup(count: 5, length: 61)
         }
-        for _ in 0..<3 { journal.writeGroup(count: 5, length: 61) }
+        for _ in 1..<tail { journal.writeGroup(count: 5, length: 61) }
         if sealed { journal.finish() }
         files = fileSystem.contents
         lastLSN = journal.durableLSN
+        records = (1...lastLSN).map { recordBytes($0, length: 61) }
     }
 
     /// What opening the files says.
@@ -68,7 +73,7 @@ struct Image: Sendable {
                 return .wrong
             }
             for (index, record) in records.enumerated()
-            where record.lsn != UInt64(index) + 1 || record.bytes != recordBytes(record.lsn, length: 61) {
+            where record.lsn != UInt64(index) + 1 || record.bytes != self.records[index] {
                 return .wrong
             }
             if UInt64(records.count) != journal.durableLSN { return .wrong }
@@ -82,7 +87,8 @@ struct Image: Sendable {
 @Suite struct `Damage to a segment` {
     /// The records named by a refusal, or nil where it names another file or no records.
     private func lostRecords(_ outcome: Image.Outcome, in name: String) -> (UInt64, UInt64?)? {
-        guard case .refused(.corruptSegment(let file, let first, let last, _)) = outcome, file == "/lossy/" + name else {
+        guard case .refused(.corruptSegment(let file, let first, let last, _)) = outcome, file == "/lossy/" + name
+        else {
             return nil
         }
         return (first, last)
@@ -90,8 +96,8 @@ struct Image: Sendable {
 
     @Test(arguments: 0..<8)
     func `any flipped bit of a segment that has a successor is refused with the records it hit`(bit: Int) throws {
-        let image = try Image(sealed: true)
-        let name = image.segments[1]
+        let image = try Image(sealed: true, segments: 2, tail: 1)
+        let name = image.segments[0]
         let file = try #require(image.files[name])
         let groups = try GroupPlace.all(in: file)
         let first = try #require(groups.first).lsns.lowerBound
@@ -118,7 +124,7 @@ struct Image: Sendable {
     @Test(arguments: 0..<8)
     func `any flipped bit of the last segment is refused, or harms only the last group after a crash`(bit: Int) throws {
         for sealed in [true, false] {
-            let image = try Image(sealed: sealed)
+            let image = try Image(sealed: sealed, segments: 1, tail: 9)
             let name = try #require(image.segments.last)
             let file = try #require(image.files[name])
             let groups = try GroupPlace.all(in: file)
@@ -132,7 +138,8 @@ struct Image: Sendable {
                     Issue.record("byte \(offset): records are wrong")
                 case .refused:
                     let lost = lostRecords(outcome, in: name)
-                    #expect(lost?.0 == group?.lsns.lowerBound ?? groups[0].lsns.lowerBound, "byte \(offset): \(outcome)")
+                    #expect(
+                        lost?.0 == group?.lsns.lowerBound ?? groups[0].lsns.lowerBound, "byte \(offset): \(outcome)")
                     #expect(lost?.1 == group.map { $0.lsns.upperBound - 1 }, "byte \(offset): \(outcome)")
                 case .opened(let records, let tornBytes):
                     if let group, group.bytes == last.bytes {
@@ -178,7 +185,9 @@ struct Image: Sendable {
         let image = try Image(sealed: true)
         for (one, other) in [(0, 1), (0, 2), (1, 2)] {
             let outcome = image.outcome {
-                ($0[image.segments[one]], $0[image.segments[other]]) = ($0[image.segments[other]], $0[image.segments[one]])
+                ($0[image.segments[one]], $0[image.segments[other]]) = (
+                    $0[image.segments[other]], $0[image.segments[one]]
+                )
             }
             #expect(lostRecords(outcome, in: image.segments[one]) != nil, "\(outcome)")
         }

@@ -47,7 +47,8 @@ extension Journal {
     }
 
     /// All records behind `lsn`, with their LSNs.
-    func readAll(after lsn: UInt64, maxRecords: Int = 7, maxBytes: Int = 1000) throws -> [(lsn: UInt64, bytes: [UInt8])] {
+    func readAll(after lsn: UInt64, maxRecords: Int = 7, maxBytes: Int = 1000) throws -> [(lsn: UInt64, bytes: [UInt8])]
+    {
         let reader = try store.makeReader(after: lsn)
         var batch = JournalBatch()
         var records: [(lsn: UInt64, bytes: [UInt8])] = []
@@ -61,6 +62,6 @@ extension Journal {
 extension JournalBatch {
     /// A copy of one record.
     func bytes(at index: Int) -> [UInt8] {
-        withRecord(at: index) { record in (0..<record.count).map { record[$0] } }
+        withRecord(at: index) { record in record.withUnsafeBytes { Array($0) } }
     }
 }

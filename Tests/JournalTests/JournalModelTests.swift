@@ -95,7 +95,9 @@ struct JournalModel {
             guard journal.hasRoom(records: 1, bytes: length) else { break }
             var bytes = [UInt8](repeating: 0, count: length)
             // Some records are all zeros, as the unused rest of a file is.
-            if !generator.oneIn(8) { for index in 0..<length { bytes[index] = UInt8.random(in: 0...255, using: &generator) } }
+            if !generator.oneIn(8) {
+                for index in 0..<length { bytes[index] = UInt8.random(in: 0...255, using: &generator) }
+            }
             journal.append(bytes)
             records.append(bytes)
         }
