@@ -29,28 +29,33 @@ public enum JournalError: Error, Equatable, Sendable, CustomStringConvertible {
         case .invalidConfiguration(let text):
             return "\(text)."
         case .locked(let directory):
-            return "journal \(directory) is in use by another process. Stop that gateway, or give this one a directory of "
+            return
+                "journal \(directory) is in use by another process. Stop that gateway, or give this one a directory of "
                 + "its own with DROVER_JOURNAL_DIRECTORY."
         case .fileSystem(let operation, let path, let code):
             return "cannot \(operation) \(path): \(errorText(code)). \(remedy(code))"
         case .unknownVersion(let file, let found, let supported):
-            return "\(file) has journal format version \(found), this Drover reads version \(supported). Run the version of "
+            return
+                "\(file) has journal format version \(found), this Drover reads version \(supported). Run the version of "
                 + "Drover that wrote it until its journal is empty, then upgrade or downgrade."
         case .corruptSegment(let file, let first, let last, let reason):
             let range =
                 last.map { $0 == first ? "record \(first)" : "records \(first) to \($0)" } ?? "records from \(first) on"
             let name = file.split(separator: "/").last.map(String.init) ?? file
-            return "journal segment \(file) \(reason): \(range) cannot be read. Restore the file from a copy, or give up "
+            return
+                "journal segment \(file) \(reason): \(range) cannot be read. Restore the file from a copy, or give up "
                 + "its records with DROVER_JOURNAL_ACCEPT_CORRUPT_SEGMENT=\(name), which sets it aside as \(name).corrupt."
         case .corruptFile(let file, let reason):
             let name = file.split(separator: "/").last.map(String.init) ?? file
             return "journal file \(file) \(reason). Restore it from a copy, or let it be made anew with "
                 + "DROVER_JOURNAL_ACCEPT_CORRUPT_SEGMENT=\(name) after you have seen that no segment file is missing."
         case .notInJournal(let lsn, let first, let last):
-            return "record \(lsn) was asked for, but the journal holds \(first) to \(last). Its files were removed or belong "
+            return
+                "record \(lsn) was asked for, but the journal holds \(first) to \(last). Its files were removed or belong "
                 + "to another node: restore the directory, or start with an empty one so that it gets a new node id."
         case .failed(let operation, let path, let code):
-            return "journal \(operation) of \(path) failed: \(errorText(code)). Nothing more is acknowledged. Repair or "
+            return
+                "journal \(operation) of \(path) failed: \(errorText(code)). Nothing more is acknowledged. Repair or "
                 + "replace the disk, then start again: every acknowledged record is checked on the way up."
         case .threadNotStarted(let code):
             return "cannot start the journal's thread: \(errorText(code)). Raise the limit on threads (ulimit -u)."

@@ -69,7 +69,8 @@ extension JournalFileSystem {
     }
 
     /// Reads until `bytes` is full or the file ends; returns the number of bytes read.
-    func readAll(_ file: FileHandle, into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int {
+    func readAll(_ file: FileHandle, into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int
+    {
         var done = 0
         while done < bytes.count {
             let count = try read(file, into: UnsafeMutableRawBufferPointer(rebasing: bytes[done...]), at: offset + done)
@@ -79,21 +80,31 @@ extension JournalFileSystem {
         return done
     }
 
+    /// Writes all of an array.
+    func writeAll(_ file: FileHandle, _ bytes: [UInt8], at offset: Int, name: String) throws(FileError) {
+        // The closure of an array's withUnsafeBytes cannot throw a typed error.
+        let result = bytes.withUnsafeBytes { buffer in
+            Result { () throws(FileError) in try writeAll(file, buffer, at: offset, name: name) }
+        }
+        try result.get()
+    }
+
+    /// Fills the first `count` bytes of an array, or as many as the file has from `offset` on; returns how many.
+    func readAll(_ file: FileHandle, into bytes: inout [UInt8], count: Int, at offset: Int) throws(FileError) -> Int {
+        let result = bytes.withUnsafeMutableBytes { buffer in
+            Result { () throws(FileError) in
+                try readAll(file, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<count]), at: offset)
+            }
+        }
+        return try result.get()
+    }
+
     /// The whole of a small file.
     func contents(of name: String) throws(FileError) -> [UInt8] {
         let file = try open(name)
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: try size(file))
-        var failure: FileError?
-        let count = bytes.withUnsafeMutableBytes { buffer in
-            do throws(FileError) {
-                return try readAll(file, into: buffer, at: 0)
-            } catch {
-                failure = error
-                return 0
-            }
-        }
-        if let failure { throw failure }
+        let count = try readAll(file, into: &bytes, count: bytes.count, at: 0)
         return Array(bytes.prefix(count))
     }
 
@@ -102,15 +113,7 @@ extension JournalFileSystem {
         let unfinished = FileNames.unfinished(name)
         let file = try create(unfinished)
         defer { close(file) }
-        var failure: FileError?
-        bytes.withUnsafeBytes { buffer in
-            do throws(FileError) {
-                try writeAll(file, buffer, at: 0, name: unfinished)
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
+        try writeAll(file, bytes, at: 0, name: unfinished)
         try sync(file)
         try rename(unfinished, to: name)
         try syncDirectory()

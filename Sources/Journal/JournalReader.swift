@@ -124,12 +124,8 @@ public final class JournalReader {
         if buffer.count < count { buffer = [UInt8](repeating: 0, count: count) }
         bufferStart = groupOffset
         bufferDurableLSN = durableLSN
-        do {
-            let offset = groupOffset
-            let fileSystem = fileSystem
-            bufferCount = try buffer.withUnsafeMutableBytes { bytes throws(FileError) in
-                try fileSystem.readAll(file, into: bytes, at: offset)
-            }
+        do throws(FileError) {
+            bufferCount = try fileSystem.readAll(file, into: &buffer, count: buffer.count, at: groupOffset)
         } catch {
             bufferCount = 0
             throw .fileSystem(operation: error.operation, path: path, code: error.code)

@@ -25,6 +25,11 @@ final class JournalWorker {
             exchange.waitForWork(retryAt: exchange.isFull ? Monitor.now() + JournalWorker.retryMicroseconds : nil)
             if !step() { break }
         }
+        finish()
+    }
+
+    /// Seals the newest segment and closes the files.
+    func finish() {
         if !hasFailed, case .failed(let error) = writer.seal() { fail(error) }
         writer.close()
         exchange.ended()

@@ -154,10 +154,7 @@ extension JournalWriter {
         let file = try fileSystem.create(name)
         do throws(FileError) {
             try fileSystem.allocate(file, bytes: segmentBytes)
-            try withUnsafeTemporaryAllocation(byteCount: SegmentHeader.size, alignment: 8) { bytes throws(FileError) in
-                header.encode(into: bytes)
-                try fileSystem.writeAll(file, UnsafeRawBufferPointer(bytes), at: 0, name: name)
-            }
+            try fileSystem.writeAll(file, header.encoded(), at: 0, name: name)
         } catch {
             fileSystem.close(file)
             // Whatever remains of it is removed at the next start, or overwritten by the next attempt.

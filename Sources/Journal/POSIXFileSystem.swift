@@ -49,7 +49,9 @@ final class POSIXFileSystem: JournalFileSystem, @unchecked Sendable {
         var names: [String] = []
         errno = 0
         while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             if name != ".", name != ".." { names.append(name) }
             errno = 0
         }
@@ -96,7 +98,9 @@ final class POSIXFileSystem: JournalFileSystem, @unchecked Sendable {
 
     func sync(_ file: FileHandle) throws(FileError) {
         // Not repeated after EINTR either: a second fdatasync may report success for pages the first one gave up.
-        guard fdatasync(file.descriptor) == 0 else { throw FileError(operation: "sync", name: "a segment", code: errno) }
+        guard fdatasync(file.descriptor) == 0 else {
+            throw FileError(operation: "sync", name: "a segment", code: errno)
+        }
     }
 
     func dropCache(_ file: FileHandle) { _ = posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED) }

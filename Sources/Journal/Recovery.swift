@@ -63,6 +63,8 @@ struct Recovery {
             try fileSystem.remove(name)
             names.remove(name)
         }
+        // A process that was killed between a rename and its sync leaves a name that only the cache knows.
+        try fileSystem.syncDirectory()
         let segments = names.compactMap(FileNames.segmentLSN)
         let marks = names.compactMap(FileNames.corruptLSN)
         if !names.contains(FileNames.state) {
@@ -171,15 +173,18 @@ extension Recovery {
         let name = FileNames.segment(lsn)
         let file = try fileSystem.open(name)
         defer { fileSystem.close(file) }
-        return try header(try load(file, bytes: SegmentHeader.size), lsn: lsn)
+        let count = try load(file, bytes: SegmentHeader.size)
+        return try header(count, lsn: lsn)
     }
 
     private func header(_ count: Int, lsn: UInt64) throws -> SegmentHeader {
         let path = fileSystem.path(FileNames.segment(lsn))
         do {
-            let header = try buffer.withUnsafeBytes { bytes throws(SegmentHeader.Defect) in
-                try SegmentHeader(decoding: UnsafeRawBufferPointer(rebasing: bytes[0..<count]))
-            }
+            let header = try buffer.withUnsafeBytes { bytes in
+                Result { () throws(SegmentHeader.Defect) in
+                    try SegmentHeader(decoding: UnsafeRawBufferPointer(rebasing: bytes[0..<count]))
+                }
+            }.get()
             guard header.firstLSN == lsn else {
                 throw JournalError.corruptSegment(
                     file: path, firstLSN: lsn, lastLSN: nil,
@@ -196,10 +201,7 @@ extension Recovery {
     /// Reads up to `bytes` from the start of the file into the buffer.
     private mutating func load(_ file: FileHandle, bytes: Int) throws -> Int {
         if buffer.count < bytes { buffer = [UInt8](repeating: 0, count: bytes) }
-        let fileSystem = fileSystem
-        return try buffer.withUnsafeMutableBytes { target throws(FileError) in
-            try fileSystem.readAll(file, into: UnsafeMutableRawBufferPointer(rebasing: target[0..<bytes]), at: 0)
-        }
+        return try fileSystem.readAll(file, into: &buffer, count: bytes, at: 0)
     }
 
     /// Checks one segment against its neighbours and adds it to the catalogue.
@@ -237,8 +239,9 @@ extension Recovery {
             result.report.tornBytes = nonZeroEnd - scan.endOffset
             result.report.tornFile = path
         }
+        let used = through == nil ? size : giveBack(file, from: scan.endOffset, size: size)
         result.catalog.segments.append(
-            SegmentInfo(firstLSN: lsn, lastLSN: scan.lastLSN, epoch: header.epoch, bytes: size))
+            SegmentInfo(firstLSN: lsn, lastLSN: scan.lastLSN, epoch: header.epoch, bytes: used))
         if isGrowing {
             isKept = true
             result.active = ActiveSegment(
@@ -265,7 +268,8 @@ extension Recovery {
         switch scan.end {
         case .damaged(let next):
             throw JournalError.corruptSegment(
-                file: path, firstLSN: first, lastLSN: max(first, next - 1), reason: "is damaged at byte \(scan.endOffset)")
+                file: path, firstLSN: first, lastLSN: max(first, next - 1),
+                reason: "is damaged at byte \(scan.endOffset)")
         case .torn where !isLast:
             throw JournalError.corruptSegment(
                 file: path, firstLSN: first, lastLSN: through.map { max(first, $0) },
@@ -277,12 +281,15 @@ extension Recovery {
         }
     }
 
+    /// Gives back the unused rest of a segment that was left, where a crash has undone that; returns the file's size then.
+    private func giveBack(_ file: FileHandle, from end: Int, size: Int) -> Int {
+        guard size > end, (try? fileSystem.truncate(file, bytes: end)) != nil else { return size }
+        return end
+    }
+
     /// Puts zeros where a group was cut short, so that nothing of it is ever met again.
     private func erase(_ file: FileHandle, from start: Int, to end: Int) throws {
-        let zeros = [UInt8](repeating: 0, count: end - start)
-        try zeros.withUnsafeBytes { bytes throws(FileError) in
-            try fileSystem.writeAll(file, bytes, at: start, name: "a segment")
-        }
+        try fileSystem.writeAll(file, [UInt8](repeating: 0, count: end - start), at: start, name: "a segment")
         try fileSystem.sync(file)
     }
 }

@@ -33,8 +33,14 @@ struct SegmentHeader: Equatable {
         case unknownVersion(UInt32)
     }
 
-    /// Writes the header into the first 64 bytes of `bytes`.
-    func encode(into bytes: UnsafeMutableRawBufferPointer) {
+    /// The header as it stands in the file.
+    func encoded() -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: SegmentHeader.size)
+        bytes.withUnsafeMutableBytes { encode(into: $0) }
+        return bytes
+    }
+
+    private func encode(into bytes: UnsafeMutableRawBufferPointer) {
         bytes.store(SegmentHeader.magic, at: 0)
         bytes.store(SegmentHeader.version, at: 8)
         bytes.store(SegmentHeader.byteOrderMark, at: 12)

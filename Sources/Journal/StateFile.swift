@@ -65,16 +65,7 @@ struct StateFile {
         guard new != state else { return }
         new.sequence += 1
         let offset = Int(new.sequence % 2) * StateFile.slotBytes
-        let bytes = StateFile.encode(new)
-        var failure: FileError?
-        bytes.withUnsafeBytes { buffer in
-            do throws(FileError) {
-                try fileSystem.writeAll(file, buffer, at: offset, name: FileNames.state)
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
+        try fileSystem.writeAll(file, StateFile.encode(new), at: offset, name: FileNames.state)
         try fileSystem.sync(file)
         state = new
     }
