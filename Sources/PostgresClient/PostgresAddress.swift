@@ -14,9 +14,10 @@ public struct PostgresAddress: Sendable, CustomStringConvertible {
     public init(_ url: String) throws(PostgresError) {
         guard let options = PQconninfoParse(url, nil) else {
             throw PostgresError(
-                .schema,
-                "the Postgres address is not one that libpq reads. Write postgresql://user:password@host:5432/database "
-                    + "or host=/run/postgresql dbname=database in DROVER_POSTGRES_URL")
+                .schema, "the Postgres address is not one that libpq reads",
+                advice:
+                    "Write postgresql://user:password@host:5432/database or host=/run/postgresql dbname=database in "
+                    + "DROVER_POSTGRES_URL.")
         }
         defer { PQconninfoFree(options) }
         var secrets: [String] = []

@@ -32,16 +32,25 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// The constraint that refused, where one did.
     public let constraint: String?
 
-    /// An error of this side.
-    public init(_ kind: Kind, _ message: String) {
-        self.init(kind, sqlState: "", message: message, constraint: nil)
+    /// What to do next.
+    public let advice: String
+
+    /// An error of this side; `advice` where the kind's own does not fit.
+    public init(_ kind: Kind, _ message: String, advice: String? = nil) {
+        self.init(kind, sqlState: "", message: message, constraint: nil, advice: advice)
     }
 
-    init(_ kind: Kind, sqlState: String, message: String, constraint: String?) {
+    init(_ kind: Kind, sqlState: String, message: String, constraint: String?, advice: String? = nil) {
         self.kind = kind
         self.sqlState = sqlState
         self.message = message
         self.constraint = constraint
+        self.advice = advice ?? Self.advice(kind, sqlState: sqlState)
+    }
+
+    /// The same refusal, with advice that its caller knows better.
+    public func advising(_ advice: String) -> PostgresError {
+        PostgresError(kind, sqlState: sqlState, message: message, constraint: constraint, advice: advice)
     }
 
     /// One line: what is wrong, and what to do next.
@@ -50,8 +59,7 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         return "\(message)\(state). \(advice)"
     }
 
-    /// What to do next.
-    public var advice: String {
+    private static func advice(_ kind: Kind, sqlState: String) -> String {
         switch (kind, sqlState.prefix(2)) {
         case (.connection, _): "Start Postgres or set DROVER_POSTGRES_URL."
         case (_, "28"): "Correct user and password in DROVER_POSTGRES_URL, or pg_hba.conf."

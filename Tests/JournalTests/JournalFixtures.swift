@@ -62,6 +62,6 @@ extension Journal {
 extension JournalBatch {
     /// A copy of one record.
     func bytes(at index: Int) -> [UInt8] {
-        withRecord(at: index) { record in (0..<record.count).map { record[$0] } }
+        withRecord(at: index) { record in record.withUnsafeBytes { Array($0) } }
     }
 }

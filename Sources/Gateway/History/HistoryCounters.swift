@@ -41,6 +41,7 @@ final class HistoryCounters: Sendable {
 
     private let current = Mutex<HistoryState>(.connecting)
     private let error = Mutex<String?>(nil)
+    private let partitions = Mutex<String?>(nil)
 
     /// What the writer is doing.
     var state: HistoryState { current.withLock { $0 } }
@@ -48,12 +49,19 @@ final class HistoryCounters: Sendable {
     /// The last thing that went wrong, with what to do about it; nil once rows were written again.
     var lastError: String? { error.withLock { $0 } }
 
+    /// Why the partitions of the days ahead could not be made at the last attempt; nil where they are there.
+    var partitionError: String? { partitions.withLock { $0 } }
+
     func set(_ state: HistoryState) {
         current.withLock { $0 = state }
     }
 
     func set(lastError text: String?) {
         error.withLock { $0 = text }
+    }
+
+    func set(partitionError text: String?) {
+        partitions.withLock { $0 = text }
     }
 
     func add(_ outcome: HistoryOutcome, now: Int64) {

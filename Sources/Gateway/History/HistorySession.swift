@@ -47,13 +47,13 @@ final class HistorySession {
         checkpoint = rows.count == 0 ? 0 : UInt64(rows.integer(0, 0) ?? 0)
     }
 
-    /// Makes the partitions of the days ahead. Where only rights are missing, what exists is used, and the refusal is
-    /// returned instead of thrown: an operator may make the partitions.
+    /// Makes the partitions of the days ahead. Where Postgres refuses, what exists is used and the refusal is returned
+    /// instead of thrown: an operator may make the partitions, and a long ANALYZE may hold the lock that ATTACH needs.
     func makePartitionsAhead() throws(PostgresError) -> PostgresError? {
         do {
             try partitions.makeAhead(configuration.partitionsAhead, directConnection())
             return nil
-        } catch  where error.kind == .schema {
+        } catch  where error.kind != .connection && error.kind != .interrupted {
             try partitions.reload(connection)
             return error
         }

@@ -33,7 +33,8 @@ enum HistoryFault: Error, CustomStringConvertible {
 
 /// The state of the history's thread.
 struct HistoryWorker: ~Copyable {
-    private static let hour: Int64 = 3_600_000_000
+    private static let minute: Int64 = 60_000_000
+    private static let hour = 60 * minute
     /// How long the thread sleeps at most when nothing comes; then it looks whether its connection still stands.
     private static let idleMilliseconds = 1_000
 
@@ -209,9 +210,9 @@ struct HistoryWorker: ~Copyable {
     private mutating func keepPartitions(_ session: HistorySession) throws(HistoryFault) {
         let now = SystemClock.monotonicMicroseconds()
         guard now >= nextPartitionsAt else { return }
-        nextPartitionsAt = now + Self.hour
         let refusal = try postgres { () throws(PostgresError) in try session.makePartitionsAhead() }
-        if let refusal { counters.set(lastError: "cannot make partitions ahead: \(refusal)") }
+        nextPartitionsAt = now + (refusal == nil ? Self.hour : Self.minute)
+        counters.set(partitionError: refusal?.description)
     }
 
     private func postgres<Result>(

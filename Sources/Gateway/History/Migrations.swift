@@ -105,8 +105,8 @@ enum Migrations {
         guard row.flag(0, 0) == true else {
             throw PostgresError(
                 .schema,
-                "migration \(migration.version) (\(migration.name)) was applied with another text than this Drover has: "
-                    + "use the version of Drover that applied it, or restore config/schema to what it was")
+                "migration \(migration.version) (\(migration.name)) was applied with another text than this Drover has",
+                advice: "Use the version of Drover that applied it, or restore its file in config/schema.")
         }
         return true
     }

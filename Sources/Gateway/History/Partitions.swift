@@ -70,18 +70,30 @@ struct Partitions {
         around instant: String, _ parameter: String, _ connection: PostgresConnection
     ) throws(PostgresError) {
         let zone = quotedLiteral(timeZone)
-        let day = try connection.query(
+        let day = try answer(
+            connection,
             """
             SELECT \(Self.microseconds("d.instant")),
                 \(Self.microseconds("(d.day::timestamp AT TIME ZONE \(zone))")),
                 \(Self.microseconds("((d.day + 1)::timestamp AT TIME ZONE \(zone))")), to_char(d.day, 'YYYYMMDD')
             FROM (SELECT i.instant, (i.instant AT TIME ZONE \(zone))::date AS day FROM (SELECT \(instant) AS instant) i) d
-            """, [parameter])
+            """, parameter)
         guard let time = day.integer(0, 0), let lower = day.integer(0, 1), let upper = day.integer(0, 2),
             let name = day.text(0, 3)
         else { throw PostgresError(.schema, "Postgres knows no day for \(parameter) in time zone \(timeZone)") }
         if map.covers(time) { return }
         try make(PartitionBounds(lower: lower, upper: upper), named: name, around: time, connection)
+    }
+
+    /// Asks for a day; a zone that Postgres does not know (22023) is a matter of configuration.
+    private func answer(
+        _ connection: PostgresConnection, _ sql: String, _ parameter: String
+    ) throws(PostgresError) -> PostgresRows {
+        do {
+            return try connection.query(sql, [parameter])
+        } catch  where error.sqlState == "22023" {
+            throw error.advising("Set DROVER_HISTORY_TIME_ZONE to a name from pg_timezone_names.")
+        }
     }
 
     private mutating func make(
