@@ -95,6 +95,18 @@ import Testing
         }
     }
 
+    @Test func `never grows beyond its limit, even for a caller who does not ask`() throws {
+        let journal = try openJournal(LossyFileSystem(seed: 1), smallConfiguration(limitBytes: 3 * 4096))
+        while !journal.isFull {
+            journal.writeGroup(count: 5, length: 100)
+            try #require(journal.sizeBytes <= 3 * 4096)
+        }
+        #expect(journal.failure == nil && journal.durableLSN == journal.appendedLSN - 5)
+        journal.store.release(through: journal.durableLSN)
+        _ = journal.worker.step()
+        #expect(!journal.isFull && journal.durableLSN == journal.appendedLSN)
+    }
+
     @Test func `never deletes the newest segment, nor a record that was not released`() throws {
         let fileSystem = LossyFileSystem(seed: 1)
         let journal = try openJournal(fileSystem)
