@@ -3,6 +3,7 @@
 import EventLoop
 import Journal
 import PostgresClient
+import Synchronization
 import Tracking
 
 /// What keeps the worker from going on.
@@ -94,6 +95,7 @@ struct HistoryWorker: ~Copyable {
         try keepPartitions(session)
         let reader = try journal { () throws(JournalError) in try store.makeReader(after: session.checkpoint) }
         store.release(through: session.checkpoint)
+        counters.lastCommittedLSN.store(session.checkpoint, ordering: .releasing)
         counters.set(.ready)
         while true {
             let stopping = signals.isStopping
