@@ -3,6 +3,7 @@ import Glibc
 import Journal
 import LocalServers
 import PostgresClient
+import Synchronization
 import Testing
 import Tracking
 
@@ -179,6 +180,36 @@ struct HistoryFaultTests {
         try fixture.server.psql("ALTER SYSTEM RESET synchronous_standby_names")
         try fixture.server.psql("SELECT pg_reload_conf()")
         writer.stop()
+    }
+
+    /// The first writer gives its connection up while the server is still at its COMMIT, whose rows nobody sees yet.
+    @Test func `a transaction that outlives its writer is neither lost nor repeated`() throws {
+        let fixture = try HistoryFixture(ownServer: true)
+        let first = fixture.startWriter()
+        fixture.append([try somePing(1)])
+        fixture.drain(first)
+        try fixture.server.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        try fixture.server.psql("SELECT pg_reload_conf()")
+        try eventually("the server knows") {
+            try fixture.server.psql("SHOW synchronous_standby_names") == "nobody"
+        }
+        fixture.append([try somePing(2), try somePing(3)])
+        try eventually("the commit waits") {
+            try fixture.server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "1"
+        }
+        #expect(first.stop(flushDeadlineMilliseconds: 400))
+        let second = fixture.startWriter()
+        try eventually("the second writer waits for the first one's transaction") {
+            try fixture.server.psql("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"
+        }
+        #expect(second.counters.lastCommittedLSN.load(ordering: .acquiring) == 1)
+        try fixture.server.psql("ALTER SYSTEM RESET synchronous_standby_names")
+        try fixture.server.psql("SELECT pg_reload_conf()")
+        fixture.drain(second)
+        second.stop()
+        #expect(second.inserted == 0)
+        #expect(second.alreadyThere == 0)
+        #expect(try fixture.number("SELECT count(*) FROM driver_location_events") == 3)
     }
 
     @Test func `a copy of a journal that is in use elsewhere is not written from`() throws {
