@@ -46,7 +46,7 @@ public final class Journal {
     ) throws(JournalError) {
         let start = Monitor.now()
         var recovered = try Recovery.run(fileSystem, configuration: configuration)
-        nodeID = try NodeIdentity.loadOrCreate(in: fileSystem)
+        nodeID = try NodeIdentity.loadOrCreate(in: fileSystem, accepted: configuration.acceptCorruptSegment)
         recovered.report.durationMicroseconds = Monitor.now() - start
         recovery = recovered.report
         nextLSN = recovered.nextLSN

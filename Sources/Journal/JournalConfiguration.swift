@@ -14,7 +14,7 @@ public struct JournalConfiguration: Sendable {
     /// Size in bytes of each of the two buffers in which groups gather, 8 MiB by default. Memory is touched as it is used.
     public var groupBytes: Int
 
-    /// Names of damaged or missing segment files (or `state`) whose records the operator gives up. Such a file is renamed
+    /// Names of damaged or missing segment files (or `state`, `node-id`) whose records the operator gives up. Such a file is renamed
     /// to `*.corrupt` and the lost LSN range is reported; without this the journal refuses to open.
     public var acceptCorruptSegment: [String]
 

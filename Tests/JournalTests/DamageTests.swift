@@ -206,6 +206,20 @@ struct Image: Sendable {
         #expect(lostRecords(outcome, in: name) != nil, "\(outcome)")
     }
 
+    @Test func `a group that stands in another's place is refused`() throws {
+        let image = try Image(sealed: true)
+        let name = image.segments[1]
+        let file = try #require(image.files[name])
+        let groups = try GroupPlace.all(in: file)
+        for (source, target) in [(1, 2), (3, 2), (2, 5)] {
+            #expect(groups[source].bytes.count == groups[target].bytes.count)
+            let outcome = image.outcome {
+                $0[name]?.replaceSubrange(groups[target].bytes, with: file[groups[source].bytes])
+            }
+            #expect(lostRecords(outcome, in: name)?.0 == groups[target].lsns.lowerBound, "\(outcome)")
+        }
+    }
+
     @Test func `any missing segment is refused by name, the first and the last too`() throws {
         let image = try Image(sealed: true)
         for (index, name) in image.segments.enumerated() {
@@ -307,6 +321,17 @@ struct Image: Sendable {
             }
             if round % 2 == 0 { fileSystem.kill() } else { fileSystem.crash() }
         }
+    }
+
+    @Test func `a damaged node id is replaced by another`() throws {
+        var files = try Image(sealed: true).files
+        let before = try #require(files["node-id"])
+        files["node-id"] = Array(before.dropLast(9))
+        let fileSystem = LossyFileSystem(seed: 6, files: files)
+        let journal = try openJournal(fileSystem, smallConfiguration(accept: ["node-id"]))
+        #expect(journal.nodeID.utf8.count == 32 && Array(journal.nodeID.utf8) != before.dropLast())
+        fileSystem.crash()
+        #expect(try openJournal(fileSystem).nodeID == journal.nodeID)
     }
 
     @Test func `a missing state file is made anew`() throws {

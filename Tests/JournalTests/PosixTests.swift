@@ -1,6 +1,7 @@
 // The journal on the real file system, with its real thread.
 
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Journal
@@ -57,6 +58,11 @@ struct TestThread {
     func join() { pthread_join(thread, nil) }
 }
 
+/// True until somebody says otherwise.
+final class SharedFlag: Sendable {
+    let value = Atomic<Bool>(true)
+}
+
 /// Lets the loop's thread of a test wait for progress.
 ///
 /// Unchecked: the count is only touched with the monitor held.
@@ -94,7 +100,9 @@ final class ProgressSignal: @unchecked Sendable {
         let signal = ProgressSignal()
         let journal = try Journal(configuration: configuration(directory), onProgress: { signal.raise() })
         let store = journal.store
+        let isReading = SharedFlag()
         let reading = TestThread {
+            defer { isReading.value.store(false, ordering: .releasing) }
             do {
                 let reader = try store.makeReader(after: 0)
                 var batch = JournalBatch()
@@ -120,7 +128,7 @@ final class ProgressSignal: @unchecked Sendable {
         }
         var seen = 0
         var bytes = [UInt8](repeating: 0, count: 50)
-        while journal.appendedLSN < total {
+        while journal.appendedLSN < total, isReading.value.load(ordering: .acquiring) {
             for _ in 0..<100 where journal.appendedLSN < total && journal.hasRoom(records: 1, bytes: 50) {
                 let next = journal.appendedLSN + 1
                 bytes.withUnsafeMutableBytes { $0.store(next, at: 0) }
