@@ -51,6 +51,10 @@ struct HistoryWorker: ~Copyable {
     /// What the last COMMIT that was sent would have done, where its answer did not come.
     private var unanswered: HistoryOutcome?
     private var nextPartitionsAt: Int64 = 0
+    /// Whether the present connection got as far as writing.
+    private var isServing = false
+    /// Whether writing met something to repair: then being connected does not yet mean being ready.
+    private var mustProve = false
 
     init(
         _ configuration: HistoryConfiguration, _ store: JournalStore, _ counters: HistoryCounters,
@@ -73,6 +77,8 @@ struct HistoryWorker: ~Copyable {
             } catch {
                 counters.set(lastError: error.description)
                 counters.set(error.needsRepair ? .holding(error.description) : .connecting)
+                if error.needsRepair, isServing { mustProve = true }
+                isServing = false
             }
             if signals.isStopping { return }
             let longest = configuration.retryMilliseconds.upperBound
@@ -96,7 +102,8 @@ struct HistoryWorker: ~Copyable {
         let reader = try journal { () throws(JournalError) in try store.makeReader(after: session.checkpoint) }
         store.release(through: session.checkpoint)
         counters.lastCommittedLSN.store(session.checkpoint, ordering: .releasing)
-        counters.set(.ready)
+        isServing = true
+        if !mustProve { becomeReady() }
         while true {
             let stopping = signals.isStopping
             guard try gather(from: reader, after: session.checkpoint, waiting: !stopping) else {
@@ -164,6 +171,12 @@ struct HistoryWorker: ~Copyable {
                 plan.metBadRow()
             }
         }
+        mustProve = false
+        becomeReady()
+    }
+
+    private func becomeReady() {
+        counters.set(.ready)
         counters.set(lastError: nil)
     }
 
