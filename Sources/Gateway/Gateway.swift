@@ -216,52 +216,20 @@ final class Gateway: WebApplication {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
         }
-        connection.attachment = Handshake(path: request.path, token: PresentedToken(request))
-        return .accept
+        let token = PresentedToken(request)
+        return .accept(
+            request.path == "/v1/ingest"
+                ? IngestSocket(connection, gateway: self, token: token)
+                : TrackSocket(connection, gateway: self, token: token))
     }
 
-    override func opened(_ connection: WebConnection) {
-        guard let handshake = connection.attachment as? Handshake else { return connection.abort() }
-        connection.attachment = nil
-        guard isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
-        let token: String?
-        switch handshake.token {
-        case .none: token = nil
-        case .one(let presented): token = presented
-        case .conflicting: return connection.close(code: 4401, reason: "two credentials that differ")
-        }
-        if handshake.path == "/v1/ingest" {
-            let ingest = IngestConnection(connection, gateway: self, serial: nextSerial(), hasToken: token != nil)
-            connection.attachment = ingest
-            if let token { ingest.login(token) }
-        } else {
-            let track = TrackConnection(connection, gateway: self)
-            connection.attachment = track
-            track.opened(token: token)
-        }
-    }
-
-    override func received(_ message: Span<UInt8>, on connection: WebConnection) {
-        if let ingest = IngestConnection.of(connection) {
-            ingest.received(message)
-        } else if let track = connection.attachment as? TrackConnection {
-            track.received(message)
-        }
-    }
-
-    override func writable(_ connection: WebConnection) {
-        if let ingest = IngestConnection.of(connection) {
-            ingest.writable()
-        } else if let viewer = (connection.attachment as? TrackConnection)?.viewer, let server {
-            pipeline.fanout.writable(
-                viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
-                now: SystemClock.wallMicroseconds()
-            ) { handle, frames in Self.send(frames, to: handle, of: server) }
-        }
-    }
-
-    override func closed(_ connection: WebConnection) {
-        (connection.attachment as? TrackConnection)?.closed()
+    /// A viewer's socket has room again.
+    func tellMissed(_ viewer: ViewerIndex) {
+        guard let server else { return }
+        pipeline.fanout.writable(
+            viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
+            now: SystemClock.wallMicroseconds()
+        ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
@@ -271,21 +239,10 @@ final class Gateway: WebApplication {
     private func closeConnections(of credential: String) {
         server?.forEachConnection { connection in
             let id =
-                IngestConnection.of(connection)?.credentialID
-                ?? (connection.attachment as? TrackConnection)?.credentialID
+                (connection.session as? IngestSocket)?.credentialID
+                ?? (connection.session as? TrackSocket)?.credentialID
             if id == credential { connection.close(code: 4403, reason: "the credential was revoked") }
         }
-    }
-}
-
-/// What a WebSocket's handshake said, until the WebSocket is open.
-private final class Handshake {
-    let path: String
-    let token: PresentedToken
-
-    init(path: String, token: PresentedToken) {
-        self.path = path
-        self.token = token
     }
 }
 
