@@ -111,6 +111,7 @@ final class Gateway: WebApplication {
                 through: pipeline.journal.durableLSN, server: server, now: SystemClock.wallMicroseconds)
         }
         flushSoon()
+        redis?.flush()
         if !hasReportedFailure, let failure = pipeline.journal.failure {
             hasReportedFailure = true
             onJournalFailure?(failure)
@@ -180,7 +181,9 @@ final class Gateway: WebApplication {
     // MARK: Redis
 
     private func writeHashes() {
-        if let redis { pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers) }
+        if let redis {
+            pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+        }
     }
 
     private func redisChanged(_ isReady: Bool) {
@@ -190,8 +193,7 @@ final class Gateway: WebApplication {
             return
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
-        pipeline.redis.rewriteAll(
-            pipeline.fanout, now: SystemClock.wallMicroseconds(), withinSeconds: configuration.redisLocationTTLSeconds)
+        pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
         writeHashes()
         if !hasWarmedUp {
             hasWarmedUp = true
