@@ -24,6 +24,10 @@ func webServerCallback(
         return connection(of: wsi).body(input, length)
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         return connection(of: wsi).bodyComplete()
+    case LWS_CALLBACK_RAW_ADOPT, LWS_CALLBACK_RAW_RX:
+        // The library answers CONNECT by turning the connection into a raw one, which nobody here would ever read.
+        lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+        return -1
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return connection(of: wsi).confirmUpgrade(HeaderReader(wsi: wsi))
     case LWS_CALLBACK_ESTABLISHED:

@@ -11,7 +11,8 @@ final class IngestSocket: WebSession {
     /// The most pings in a frame: what fits into 256 KiB.
     static let maximumPings = 6_000
 
-    private unowned let gateway: Gateway
+    /// Outlives the server and thus every session of it, so an unchecked reference is sound.
+    private unowned(unsafe) let gateway: Gateway
     private let token: PresentedToken
     /// Who sends; nil until the credential was checked.
     private var sender: Sender?
@@ -48,12 +49,29 @@ final class IngestSocket: WebSession {
     /// Checks the credential, then says hello.
     private func login(_ token: String) {
         hasToken = true
-        gateway.access.authenticate(token) { [weak self] result in
-            guard let self, connection.isOpen else { return }
-            switch result {
-            case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
-            case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
-            case .known(let credential): admit(credential)
+        gateway.access.authenticate(
+            token,
+            then: later { session, result in
+                let connection = session.connection
+                switch result {
+                case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
+                case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
+                case .known(let credential): session.admit(credential)
+                }
+            })
+    }
+
+    /// A closure for when a store has answered: it runs where this session is still there then. It holds numbers instead
+    /// of a weak reference, which would slow every later reference count of the session down.
+    private func later<Value>(_ body: @escaping (IngestSocket, Value) -> Void) -> (Value) -> Void {
+        let number = connection.number
+        let serial = serial
+        let gateway = gateway
+        return { value in
+            gateway.server?.withConnection(number) { connection in
+                guard connection.isOpen, let session = connection.session as? IngestSocket, session.serial == serial
+                else { return }
+                body(session, value)
             }
         }
     }
@@ -66,10 +84,11 @@ final class IngestSocket: WebSession {
         switch credential.party {
         case .backend: begin(.backend)
         case .device(let id):
-            gateway.directory.load([id]) { [weak self] in
-                guard let self, let driver = gateway.pipeline.drivers.index(of: id) else { return }
-                begin(.device(driver, id))
+            let loaded = later { (session, _: Void) in
+                guard let driver = session.gateway.pipeline.drivers.index(of: id) else { return }
+                session.begin(.device(driver, id))
             }
+            gateway.directory.load([id]) { loaded(()) }
         }
     }
 
@@ -135,7 +154,8 @@ final class IngestSocket: WebSession {
             return true
         }
         guard pipeline.resolve(sender) else {
-            gateway.directory.load(pipeline.unknown) { [weak self] in self?.resume() }
+            let loaded = later { (session, _: Void) in session.resume() }
+            gateway.directory.load(pipeline.unknown) { loaded(()) }
             return false
         }
         guard gateway.isAccepting, pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {

@@ -10,7 +10,8 @@ final class TrackSocket: WebSession {
     /// How long a viewer may take to log in, in milliseconds.
     private static let loginMilliseconds = 5_000
 
-    private unowned let gateway: Gateway
+    /// Outlives the server and thus every session of it, so an unchecked reference is sound.
+    private unowned(unsafe) let gateway: Gateway
     private let token: PresentedToken
     private(set) var viewer: ViewerIndex?
     /// The credential's id once it was checked.
