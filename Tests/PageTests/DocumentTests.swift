@@ -75,14 +75,14 @@ extension PageTests {
             let gateway = try GatewayFixture(["DROVER_LIVE_STALE_S": "7", "DROVER_LIVE_OFFLINE_S": "11"])
             defer { gateway.remove() }
             struct Settings: Decodable {
-                let tile_url: String?
-                let stale_s: Int
-                let offline_s: Int
+                let tileUrl: String?
+                let staleS: Int
+                let offlineS: Int
                 let center: [Double]
             }
             let text = try HTTPClient.request("GET", "\(gateway.address)/assets/settings.json").text
-            let settings = try JSONDecoder().decode(Settings.self, from: Data(text.utf8))
-            #expect(settings.tile_url == nil && settings.stale_s == 7 && settings.offline_s == 11)
+            let settings = try decodeJSON(Settings.self, text)
+            #expect(settings.tileUrl == nil && settings.staleS == 7 && settings.offlineS == 11)
             #expect(settings.center.count == 2)
             let root = try HTTPClient.request("GET", "\(gateway.address)/")
             #expect(root.status == 302 && root.header("Location") == "/fleet")

@@ -5,7 +5,7 @@ import Testing
 
 /// One driver on a map, as `droverTest.markers()` tells it.
 struct Marker: Decodable {
-    let driver_id: String
+    let driverId: String
     /// Where it is drawn, on its way to the target.
     let lat: Double
     let lng: Double
@@ -103,7 +103,7 @@ extension Page {
             let at: Double
         }
         return try value("notes", as: [Note].self).map { note in
-            (try JSONDecoder().decode(type, from: Data(note.text.utf8)), note.at)
+            (try decodeJSON(type, note.text), note.at)
         }
     }
 }

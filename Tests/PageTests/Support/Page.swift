@@ -92,7 +92,7 @@ final class Page {
         guard let json = (answer["result"] as? [String: Any])?["value"] as? String else {
             throw DevToolsError(description: "\(expression) is undefined")
         }
-        return try JSONDecoder().decode(type, from: Data(json.utf8))
+        return try decodeJSON(type, json)
     }
 
     /// Runs JavaScript statements in the page.
@@ -169,4 +169,11 @@ final class Page {
         let pairs = (headers as? [String: String] ?? [:]).map { ($0.key.lowercased(), $0.value) }
         requestHeaders.append(Dictionary(pairs) { first, _ in first })
     }
+}
+
+/// Reads JSON whose members are named as in JavaScript or, with underscores, as in the API.
+func decodeJSON<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(type, from: Data(text.utf8))
 }
