@@ -52,7 +52,8 @@ extension PageTests {
         /// Pairs of vans whose names are written over each other.
         private static let overlaps = """
             (() => {
-              const labels = [...document.querySelectorAll(".van-label")].filter((label) => label.checkVisibility())
+              const labels = [...document.querySelectorAll(".van-label")]
+                .filter((label) => label.checkVisibility({ checkVisibilityCSS: true }))
                 .map((label) => ({ name: label.textContent, box: label.getBoundingClientRect() }));
               return labels.flatMap((one, i) => labels.slice(i + 1).filter(({ box }) => box.left < one.box.right &&
                 one.box.left < box.right && box.top < one.box.bottom && one.box.top < box.bottom)

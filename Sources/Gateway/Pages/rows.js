@@ -35,6 +35,7 @@ export class DriverRows {
       showHeading(row.item, van);
       setText(row.details, this.#detailsOf(van));
     }
+    this.vans.arrangeNames();
   }
 
   // Shows only the drivers whose id contains the text.

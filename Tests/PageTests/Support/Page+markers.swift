@@ -98,12 +98,14 @@ extension Page {
 
     /// What was noted, with the page's own clock in ms.
     func notes<Value: Decodable>(as type: Value.Type = Value.self) throws -> [(value: Value, at: Double)] {
-        struct Note: Decodable {
-            let text: String
-            let at: Double
-        }
-        return try value("notes", as: [Note].self).map { note in
+        try value("notes", as: [Note].self).map { note in
             (try decodeJSON(type, note.text), note.at)
         }
     }
+}
+
+/// What an expression came to, as JSON, and when.
+private struct Note: Decodable {
+    let text: String
+    let at: Double
 }
