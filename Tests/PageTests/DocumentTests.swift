@@ -48,6 +48,12 @@ extension PageTests {
             }
         }
 
+        /// How a document of a type refers to another one.
+        private static let references = [
+            "text/html": #"(?:src|href)="([^"]+)"#, "text/javascript": #"(?m)^(?:import|\}) .*from "([^"]+)";$"#,
+            "text/css": #"url\(["']?([^"')]+)"#,
+        ]
+
         @Test func `everything a page refers to is there`() throws {
             let gateway = try GatewayFixture()
             defer { gateway.remove() }
@@ -57,14 +63,13 @@ extension PageTests {
                 guard seen.insert(path).inserted else { continue }
                 let response = try HTTPClient.request("GET", gateway.address + path)
                 #expect(response.status == 200, "\(path)")
-                guard response.header("Content-Type")?.hasPrefix("text/") == true else { continue }
-                // Addresses in HTML, of modules, and in styles.
-                for match in response.text.matches(of: /(?:(?:src|href)=|from |url\()["']?([^"')\s]+)/) {
-                    let reference = String(match.output.1)
-                    guard !reference.contains(":"), !reference.hasPrefix("#") else { continue }
-                    let base = URL(string: gateway.address + path)
-                    let target = try #require(URL(string: reference, relativeTo: base), "\(reference) in \(path)")
-                    left.append(target.path)
+                let type = response.header("Content-Type")?.prefix { $0 != ";" } ?? ""
+                guard let reference = Self.references[String(type)] else { continue }
+                for match in response.text.matches(of: try Regex(reference)) {
+                    let found = String(match.output[1].substring ?? "")
+                    guard !found.contains(":"), !found.hasPrefix("#") else { continue }
+                    let target = URL(string: found, relativeTo: URL(string: gateway.address + path))
+                    left.append(try #require(target, "\(found) in \(path)").path)
                 }
             }
             #expect(seen.isSuperset(of: ["/drover.js", "/assets/rows.js", "/assets/leaflet/images/layers.png"]))

@@ -83,6 +83,9 @@ final class GatewayFixture {
             return true
         }
         environment["DROVER_LISTEN"] = "127.0.0.1:\(port)"
+        try eventually("the gateway reaches its stores") {
+            try HTTPClient.request("GET", "\(address)/readyz").text.contains("\"degraded\":{}")
+        }
     }
 
     /// Ends it as a crash would.

@@ -53,6 +53,19 @@ extension Page {
         }
     }
 
+    /// Waits until a driver's icon is what is seen at its place: in the map's view and under nothing.
+    func waitForView(of driver: String) throws {
+        try wait(
+            "\(driver) is in view",
+            """
+            (() => {
+              const icon = \(Self.icon(driver));
+              const { x, y, width, height } = icon.getBoundingClientRect();
+              return icon.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+            })()
+            """)
+    }
+
     private typealias Screen = (x: Double, y: Double)
 
     /// The middle of a driver's icon, in pixels from the map's north-west corner.
@@ -98,7 +111,9 @@ extension Page {
 
     /// What was noted, with the page's own clock in ms.
     func notes<Value: Decodable>(as type: Value.Type = Value.self) throws -> [(value: Value, at: Double)] {
-        try value("notes", as: [Note].self).map { note in
+        // Two frames from now what is drawn by now has been noted.
+        let noted = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(notes))))"
+        return try value(noted, as: [Note].self).map { note in
             (try decodeJSON(type, note.text), note.at)
         }
     }
