@@ -111,6 +111,7 @@ final class Gateway: WebApplication {
                 through: pipeline.journal.durableLSN, server: server, now: SystemClock.wallMicroseconds)
         }
         flushSoon()
+        redis?.flush()
         if !hasReportedFailure, let failure = pipeline.journal.failure {
             hasReportedFailure = true
             onJournalFailure?(failure)
@@ -180,7 +181,9 @@ final class Gateway: WebApplication {
     // MARK: Redis
 
     private func writeHashes() {
-        if let redis { pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers) }
+        if let redis {
+            pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+        }
     }
 
     private func redisChanged(_ isReady: Bool) {
@@ -190,8 +193,7 @@ final class Gateway: WebApplication {
             return
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
-        pipeline.redis.rewriteAll(
-            pipeline.fanout, now: SystemClock.wallMicroseconds(), withinSeconds: configuration.redisLocationTTLSeconds)
+        pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
         writeHashes()
         if !hasWarmedUp {
             hasWarmedUp = true
@@ -216,52 +218,20 @@ final class Gateway: WebApplication {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
         }
-        connection.attachment = Handshake(path: request.path, token: PresentedToken(request))
-        return .accept
+        let token = PresentedToken(request)
+        return .accept(
+            request.path == "/v1/ingest"
+                ? IngestSocket(connection, gateway: self, token: token)
+                : TrackSocket(connection, gateway: self, token: token))
     }
 
-    override func opened(_ connection: WebConnection) {
-        guard let handshake = connection.attachment as? Handshake else { return connection.abort() }
-        connection.attachment = nil
-        guard isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
-        let token: String?
-        switch handshake.token {
-        case .none: token = nil
-        case .one(let presented): token = presented
-        case .conflicting: return connection.close(code: 4401, reason: "two credentials that differ")
-        }
-        if handshake.path == "/v1/ingest" {
-            let ingest = IngestConnection(connection, gateway: self, serial: nextSerial(), hasToken: token != nil)
-            connection.attachment = ingest
-            if let token { ingest.login(token) }
-        } else {
-            let track = TrackConnection(connection, gateway: self)
-            connection.attachment = track
-            track.opened(token: token)
-        }
-    }
-
-    override func received(_ message: Span<UInt8>, on connection: WebConnection) {
-        if let ingest = IngestConnection.of(connection) {
-            ingest.received(message)
-        } else if let track = connection.attachment as? TrackConnection {
-            track.received(message)
-        }
-    }
-
-    override func writable(_ connection: WebConnection) {
-        if let ingest = IngestConnection.of(connection) {
-            ingest.writable()
-        } else if let viewer = (connection.attachment as? TrackConnection)?.viewer, let server {
-            pipeline.fanout.writable(
-                viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
-                now: SystemClock.wallMicroseconds()
-            ) { handle, frames in Self.send(frames, to: handle, of: server) }
-        }
-    }
-
-    override func closed(_ connection: WebConnection) {
-        (connection.attachment as? TrackConnection)?.closed()
+    /// A viewer's socket has room again.
+    func tellMissed(_ viewer: ViewerIndex) {
+        guard let server else { return }
+        pipeline.fanout.writable(
+            viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
+            now: SystemClock.wallMicroseconds()
+        ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
@@ -271,21 +241,10 @@ final class Gateway: WebApplication {
     private func closeConnections(of credential: String) {
         server?.forEachConnection { connection in
             let id =
-                IngestConnection.of(connection)?.credentialID
-                ?? (connection.attachment as? TrackConnection)?.credentialID
+                (connection.session as? IngestSocket)?.credentialID
+                ?? (connection.session as? TrackSocket)?.credentialID
             if id == credential { connection.close(code: 4403, reason: "the credential was revoked") }
         }
-    }
-}
-
-/// What a WebSocket's handshake said, until the WebSocket is open.
-private final class Handshake {
-    let path: String
-    let token: PresentedToken
-
-    init(path: String, token: PresentedToken) {
-        self.path = path
-        self.token = token
     }
 }
 

@@ -64,14 +64,15 @@ public final class RedisConnection {
     /// Whether more commands should be sent now: connected, and not too much still unsent.
     public var hasRoom: Bool { state == .ready && unsent.count - unsentStart < Self.maximumUnsentBytes }
 
-    /// Sends commands whose replies nobody needs; errors among them are counted. Does nothing unless `isReady`.
+    /// Sends commands, at the next `flush`, whose replies nobody needs; errors among them are counted. Does nothing
+    /// unless `isReady`.
     public func send(_ commands: RedisCommands) {
         guard state == .ready, commands.count > 0 else { return }
         expect(commands.count, nil)
         write(commands.bytes)
     }
 
-    /// Sends one command; `handler` gets its reply, or `.lost`, on the loop.
+    /// Sends one command, at the next `flush`; `handler` gets its reply, or `.lost`, on the loop.
     public func send(_ parts: [String], _ handler: @escaping (RedisReply) -> Void) {
         guard state == .ready else { return handler(.lost) }
         var commands = RedisCommands()
@@ -138,6 +139,7 @@ public final class RedisConnection {
             expect(1) { [unowned self] reply in greeted(reply, isLast: index == greeting.count - 1) }
         }
         write(greeting.bytes)
+        flush()
         return true
     }
 
@@ -211,13 +213,13 @@ public final class RedisConnection {
     }
 
     private func write(_ bytes: [UInt8]) {
-        let isIdle = unsentStart == unsent.count
         unsent.append(contentsOf: bytes)
-        if isIdle { flush() }
     }
 
-    private func flush() {
-        guard let context else { return }
+    /// Writes what was sent since the last call, in one go. Called at the end of each turn of the loop: however many
+    /// commands a turn sends, they cost one system call.
+    public func flush() {
+        guard let context, unsentStart < unsent.count else { return }
         while unsentStart < unsent.count {
             let written = unsent.withUnsafeBytes { bytes in
                 Glibc.send(

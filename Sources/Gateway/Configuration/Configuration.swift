@@ -30,7 +30,7 @@ public struct Configuration: Sendable, Equatable {
     /// Size of one segment, in MiB.
     public var journalSegmentMiB = 16
     /// Damaged segment files that are given up, separated by commas.
-    public var journalAcceptCorruptSegments = ""
+    public var journalAcceptCorruptSegment = ""
     /// The zone whose days are the partitions' days.
     public var historyTimeZone = "UTC"
     /// How long history is kept, in days; 0 keeps nothing.

@@ -97,7 +97,7 @@ enum Settings {
                 "journal.limit_mib", \.journalLimitMiB, 1...4_194_304, "MiB", "beyond this, new pings are refused"),
             .integer("journal.segment_mib", \.journalSegmentMiB, 1...256, "MiB", "size of one file"),
             .text(
-                "journal.accept_corrupt_segments", \.journalAcceptCorruptSegments,
+                "journal.accept_corrupt_segment", \.journalAcceptCorruptSegment,
                 "damaged files whose records are given up"),
             .text("history.time_zone", \.historyTimeZone, "zone whose days are the partitions' days"),
             .integer(

@@ -10,7 +10,7 @@ final class RedisPositions {
     private let key: KeyTemplate
     private let channel: KeyTemplate
     private let geoKey: String
-    private let ttlMilliseconds: String
+    private let ttl: Microseconds
     private var commands = RedisCommands()
     private var writer = JSONWriter()
     /// Drivers whose position is not published, and not in the hash, yet.
@@ -30,7 +30,7 @@ final class RedisPositions {
         key = KeyTemplate(configuration.redisLocationKey)
         channel = KeyTemplate(configuration.redisLocationChannel)
         geoKey = configuration.redisGeoKey
-        ttlMilliseconds = String(configuration.redisLocationTTLSeconds * 1_000)
+        ttl = Int64(configuration.redisLocationTTLSeconds) * 1_000_000
     }
 
     /// A driver has a new newest position. Hot path.
@@ -69,13 +69,13 @@ final class RedisPositions {
     }
 
     /// Writes the hashes and GEO entries of what changed.
-    func write(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable) {
+    func write(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable, now: Microseconds) {
         guard redis.hasRoom, !unwritten.isEmpty else { return }
         commands.removeAll()
         unwritten.drain { driver in
             guard let position = fanout.position(of: driver) else { return }
             let id = table.id(of: driver)
-            writeHash(key.bytes(for: id), position)
+            writeHash(key.bytes(for: id), position, lifeMilliseconds: (position.receivedAt + ttl - now) / 1_000)
             writeGeo(driver, id, position)
             counters.hashes += 1
         }
@@ -83,11 +83,9 @@ final class RedisPositions {
     }
 
     /// After a reconnection the server may be empty: everything that is still alive is written again.
-    func rewriteAll(_ fanout: Fanout, now: Microseconds, withinSeconds seconds: Int) {
+    func rewriteAll(_ fanout: Fanout, now: Microseconds) {
         for driver in 0..<fanout.driverCount {
-            if let position = fanout.position(of: driver), now - position.receivedAt < Int64(seconds) * 1_000_000 {
-                unwritten.insert(driver)
-            }
+            if let position = fanout.position(of: driver), now - position.receivedAt < ttl { unwritten.insert(driver) }
         }
     }
 
@@ -104,7 +102,7 @@ final class RedisPositions {
         redis.send(commands)
     }
 
-    private func writeHash(_ key: [UInt8], _ position: Position) {
+    private func writeHash(_ key: [UInt8], _ position: Position, lifeMilliseconds: Int64) {
         let known = 5 + (position.speed == nil ? 0 : 1) + (position.heading == nil ? 0 : 1)
         commands.begin(arguments: 2 + 2 * known)
         commands.argument("HSET")
@@ -127,7 +125,9 @@ final class RedisPositions {
         commands.begin(arguments: 3)
         commands.argument("PEXPIRE")
         commands.argument(key)
-        commands.argument(ttlMilliseconds)
+        writer.removeAll()
+        writer.integer(max(1, lifeMilliseconds))
+        commands.argument(writer.bytes)
     }
 
     private func field(_ name: String, _ value: (inout JSONWriter) -> Void) {

@@ -4,23 +4,21 @@ import Journal
 import Tracking
 import WebServer
 
-/// One such WebSocket. `connection.attachment` holds it.
-final class IngestConnection {
+/// One such WebSocket.
+final class IngestSocket: WebSession {
     /// Bytes of frames that may wait while the sender or its drivers are looked up.
     static let maximumParkedBytes = 1 << 20
     /// The most pings in a frame: what fits into 256 KiB.
     static let maximumPings = 6_000
 
-    private unowned let connection: WebConnection
     private unowned let gateway: Gateway
-    /// Unique in the process.
-    let serial: UInt64
+    private let token: PresentedToken
     /// Who sends; nil until the credential was checked.
     private var sender: Sender?
     /// The credential's id once it was checked.
     private(set) var credentialID: String?
     /// Whether the handshake brought a token; otherwise the first frame must.
-    private var hasToken: Bool
+    private var hasToken = false
     private var isWaiting = true
     private var parked: [[UInt8]] = []
     private var parkedBytes = 0
@@ -30,25 +28,25 @@ final class IngestConnection {
     private var isAcknowledgementDue = false
     private var rejections: [(lsn: UInt64, json: [UInt8])] = []
 
-    init(_ connection: WebConnection, gateway: Gateway, serial: UInt64, hasToken: Bool) {
-        self.connection = connection
+    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
         self.gateway = gateway
-        self.serial = serial
-        self.hasToken = hasToken
+        self.token = token
+        super.init(connection, serial: gateway.nextSerial())
     }
-
-    /// The ingest connection behind a web connection, if it is one.
-    @inline(__always)
-    static func of(_ connection: WebConnection) -> IngestConnection? {
-        connection.attachment as? IngestConnection
-    }
-
-    var number: Int { connection.number }
 
     // MARK: Opening
 
+    override func opened() {
+        guard gateway.isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
+        switch token {
+        case .none: break
+        case .one(let token): login(token)
+        case .conflicting: connection.close(code: 4401, reason: "two credentials that differ")
+        }
+    }
+
     /// Checks the credential, then says hello.
-    func login(_ token: String) {
+    private func login(_ token: String) {
         hasToken = true
         gateway.access.authenticate(token) { [weak self] result in
             guard let self, connection.isOpen else { return }
@@ -88,8 +86,7 @@ final class IngestConnection {
     // MARK: Frames
 
     /// A frame has come. Hot path.
-    @inline(__always)
-    func received(_ message: Span<UInt8>) {
+    override func received(_ message: Span<UInt8>) {
         if !isWaiting {
             if !take(message) { park(message) }
         } else if hasToken {
@@ -219,8 +216,7 @@ final class IngestConnection {
         if !isFirst { writer.raw("]") }
     }
 
-    /// The socket has room again.
-    func writable() {
+    override func writable() {
         if isAcknowledgementDue { acknowledge(through: gateway.pipeline.journal.durableLSN) }
     }
 }

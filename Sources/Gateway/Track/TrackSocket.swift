@@ -3,43 +3,45 @@ import EventLoop
 import Tracking
 import WebServer
 
-/// One such WebSocket. `connection.attachment` holds it.
-final class TrackConnection {
+/// One such WebSocket.
+final class TrackSocket: WebSession {
     /// Positions in one frame of a snapshot; longer ones go on with `"more":true`.
     private static let snapshotPage = 500
     /// How long a viewer may take to log in, in milliseconds.
     private static let loginMilliseconds = 5_000
 
-    private unowned let connection: WebConnection
     private unowned let gateway: Gateway
+    private let token: PresentedToken
     private(set) var viewer: ViewerIndex?
     /// The credential's id once it was checked.
     private(set) var credentialID: String?
     private var credential: Credential?
     private var loginTimer: LoopTimer?
 
-    init(_ connection: WebConnection, gateway: Gateway) {
-        self.connection = connection
+    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
         self.gateway = gateway
+        self.token = token
+        super.init(connection, serial: gateway.nextSerial())
     }
 
     // MARK: Opening
 
-    /// The WebSocket is open. With a token from the handshake the hello follows the login.
-    func opened(token: String?) {
-        guard let token else {
+    /// With a token from the handshake the hello follows the login.
+    override func opened() {
+        guard gateway.isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
+        switch token {
+        case .one(let token): login(token) { [weak self] in self?.hello() }
+        case .conflicting: connection.close(code: 4401, reason: "two credentials that differ")
+        case .none:
             hello()
             loginTimer = LoopTimer(loop: gateway.loop) { [weak self] in
                 self?.connection.close(code: 4401, reason: "no token within 5 s")
             }
             loginTimer?.start(afterMilliseconds: Self.loginMilliseconds)
-            return
         }
-        login(token) { [weak self] in self?.hello() }
     }
 
-    /// The connection is gone.
-    func closed() {
+    override func closed() {
         loginTimer?.close()
         loginTimer = nil
         if let viewer { gateway.pipeline.fanout.closeViewer(viewer) }
@@ -76,8 +78,12 @@ final class TrackConnection {
 
     // MARK: Frames
 
+    override func writable() {
+        if let viewer { gateway.tellMissed(viewer) }
+    }
+
     /// A frame has come.
-    func received(_ message: Span<UInt8>) {
+    override func received(_ message: Span<UInt8>) {
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")
         }
