@@ -95,5 +95,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"], swiftSettings: strict),
+        .testTarget(
+            name: "PageTests", dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"],
+            swiftSettings: strict),
     ]
 )
