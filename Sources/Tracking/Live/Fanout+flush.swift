@@ -30,7 +30,8 @@ extension Fanout {
         composer.latencies.removeAll(keepingCapacity: true)
     }
 
-    /// The viewer's socket has room again: tells it the newest of what it missed.
+    /// The viewer's socket has room again: tells it the newest of what it missed, now or, where its rate forbids, at
+    /// the first flush that may.
     public mutating func writable(
         _ viewer: ViewerIndex, table: DriverTable, monotonic: Microseconds, now: Microseconds,
         send: (Int, Span<UInt8>) -> SendOutcome
@@ -38,12 +39,19 @@ extension Fanout {
         guard viewers[viewer].isBlocked else { return }
         viewers[viewer].isBlocked = false
         guard viewers[viewer].firstPending >= 0 else { return }
+        guard viewers[viewer].nextWriteAt <= monotonic else {
+            if !viewers[viewer].isReady {
+                viewers[viewer].isReady = true
+                ready.append(viewer)
+            }
+            return
+        }
         composer.begin(now: now)
         write(to: viewer, table: table, monotonic: monotonic, send: send)
     }
 
-    /// The socket did not take everything although the write succeeded: nothing more until `writable`.
-    public mutating func block(_ viewer: ViewerIndex, monotonic: Microseconds) {
+    /// The socket still holds earlier bytes: nothing more until `writable`.
+    private mutating func block(_ viewer: ViewerIndex, monotonic: Microseconds) {
         guard !viewers[viewer].isBlocked else { return }
         viewers[viewer].isBlocked = true
         viewers[viewer].blockedAt = monotonic
@@ -78,7 +86,7 @@ extension Fanout {
         switch outcome {
         case .sent:
             counters.writes += 1
-            viewers[viewer].nextWriteAt = monotonic + viewers[viewer].interval
+            viewers[viewer].lastWriteAt = monotonic
             clearPending(viewer)
         case .busy: block(viewer, monotonic: monotonic)
         case .gone: clearPending(viewer)
