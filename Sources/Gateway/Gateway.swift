@@ -92,6 +92,12 @@ final class Gateway: WebApplication {
         isAccepting = false
     }
 
+    /// Why the decoded batch cannot be taken now; nil where it can.
+    var obstacle: String? {
+        if !isAccepting { return "shutting down" }
+        return pipeline.hasRoom() && acknowledgements.hasRoom ? nil : "the journal is full"
+    }
+
     /// Whether every ping that was taken is acknowledged.
     var isDrained: Bool {
         pipeline.journal.durableLSN == pipeline.journal.appendedLSN && acknowledgements.count == 0

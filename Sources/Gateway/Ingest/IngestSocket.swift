@@ -20,6 +20,9 @@ final class IngestSocket: WebSession {
     private(set) var credentialID: String?
     /// Whether the handshake brought a token; otherwise the first frame must.
     private var hasToken = false
+    private var loginTimer: LoopTimer?
+    /// The `id` of the frame that brought the token, if it had one.
+    private var loginID: Int64?
     private var isWaiting = true
     private var parked: [[UInt8]] = []
     private var parkedBytes = 0
@@ -40,7 +43,12 @@ final class IngestSocket: WebSession {
     override func opened() {
         guard gateway.isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
         switch token {
-        case .none: break
+        case .none:
+            hello()
+            loginTimer = LoopTimer(loop: gateway.loop) { [unowned self] in
+                connection.close(code: 4401, reason: "no token within 5 s")
+            }
+            loginTimer?.start(afterMilliseconds: TrackSocket.loginMilliseconds)
         case .one(let token): login(token)
         case .conflicting: connection.close(code: 4401, reason: "two credentials that differ")
         }
@@ -92,14 +100,29 @@ final class IngestSocket: WebSession {
         }
     }
 
+    override func closed() {
+        loginTimer?.close()
+        loginTimer = nil
+    }
+
     private func begin(_ sender: Sender) {
         self.sender = sender
+        if loginTimer == nil {
+            hello()
+        } else {
+            loginTimer?.close()
+            loginTimer = nil
+            if let loginID { connection.sendQueued(text: Array("{\"id\":\(loginID),\"expires_at\":null}".utf8)) }
+        }
+        resume()
+    }
+
+    private func hello() {
         var writer = JSONWriter()
         writer.raw("{\"hello\":{\"now\":")
         writer.integer(SystemClock.wallMicroseconds() / 1_000)
         writer.raw(",\"max_frame\":262144}}")
         connection.sendQueued(text: writer.bytes)
-        resume()
     }
 
     // MARK: Frames
@@ -110,7 +133,8 @@ final class IngestSocket: WebSession {
             if !take(message) { park(message) }
         } else if hasToken {
             park(message)
-        } else if let token = ClientFrame(message)?.token {
+        } else if let frame = ClientFrame(message), let token = frame.token {
+            loginID = frame.id
             login(token)
         } else {
             connection.close(code: 4401, reason: "send a token with the handshake or in the first frame")
@@ -158,8 +182,8 @@ final class IngestSocket: WebSession {
             gateway.directory.load(pipeline.unknown) { loaded(()) }
             return false
         }
-        guard gateway.isAccepting, pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
-            connection.close(code: 1013, reason: "the journal is full; retry")
+        if let obstacle = gateway.obstacle {
+            connection.close(code: 1013, reason: obstacle + "; retry")
             return true
         }
         let now = SystemClock.wallMicroseconds()
