@@ -51,8 +51,8 @@ import Tracking
     @Test func `every close code of the code is in asyncapi dot yaml, and no other`() throws {
         var used: Set<String> = ["1002", "1007"]  // the library's own
         for path in [
-            "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/IngestConnection.swift",
-            "Sources/Gateway/Track/TrackConnection.swift", "Sources/WebServer/WebConnection.swift",
+            "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/IngestSocket.swift",
+            "Sources/Gateway/Track/TrackSocket.swift", "Sources/WebServer/WebConnection.swift",
             "Sources/WebServer/WebServer.swift", "Sources/WebServer/WebServerCallback.swift",
         ] {
             used.formUnion(try RepositoryFile.text(path).matches(of: #/close\(code: (\d{4})/#).map { String($0.1) })
@@ -63,7 +63,7 @@ import Tracking
     }
 
     @Test func `every error code of the live WebSocket is described`() throws {
-        let source = try RepositoryFile.text("Sources/Gateway/Track/TrackConnection.swift")
+        let source = try RepositoryFile.text("Sources/Gateway/Track/TrackSocket.swift")
         let used = Set(source.matches(of: #/error\((?:id|nil), "([a-z_]+)"/#).map { String($0.1) })
         let text = try RepositoryFile.text(Self.asyncAPI)
         let list = try #require(text.firstMatch(of: #/enum: \[(bad_request[^\]]*)\]/#)).1
