@@ -2,35 +2,7 @@ import Testing
 
 @testable import Tracking
 
-/// One decoded document, or why it was refused.
-private func decode(
-    _ bytes: [UInt8], limit: Int = 1_000, envelope: Bool = true
-) -> Result<[DecodedPing], PingDecodingError> {
-    var batch = PingBatch()
-    do throws(PingDecodingError) {
-        try PingDecoder.decode(bytes.span, into: &batch, maximumPings: limit, allowsEnvelope: envelope)
-        return .success(batch.pings)
-    } catch {
-        return .failure(error)
-    }
-}
-
-private func decode(_ text: String, limit: Int = 1_000, envelope: Bool = true) -> Result<
-    [DecodedPing], PingDecodingError
-> {
-    decode(Array(text.utf8), limit: limit, envelope: envelope)
-}
-
-/// The four required members of a ping.
-private let required = #""recorded_at":1760000000125,"lat":43.6532,"lng":-79.3832,"accuracy":5"#
-
-/// A ping of the required members and these; a required one that stands in `members` is left out of the four.
-private func ping(_ members: String = "") throws -> DecodedPing {
-    let kept = required.split(separator: ",").filter { !members.hasPrefix($0.prefix { $0 != ":" } + ":") }
-    let text = "{\((kept.map(String.init) + (members.isEmpty ? [] : [members])).joined(separator: ","))}"
-    return try #require(try decode(text).get().first)
-}
-
+/// The members of one ping.
 @Suite struct PingDecoderTests {
     // MARK: What a ping holds
 
@@ -52,7 +24,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
     }
 
     @Test func `a ping of the required members alone knows nothing else`() throws {
-        let decoded = try ping()
+        let decoded = try decodePing()
         let ping = decoded.ping
         #expect(decoded.defect == nil && decoded.driver == nil)
         #expect(ping.speed == nil && ping.heading == nil && ping.altitude == nil && ping.battery == nil)
@@ -61,14 +33,15 @@ private func ping(_ members: String = "") throws -> DecodedPing {
 
     @Test func `null is the same as absent for what is optional`() throws {
         let nulls = ["speed", "heading", "altitude", "source", "seq", "session_id", "battery", "mock", "driver_id"]
-        let decoded = try ping(nulls.map { "\"\($0)\":null" }.joined(separator: ","))
+        let decoded = try decodePing(nulls.map { "\"\($0)\":null" }.joined(separator: ","))
         #expect(decoded.defect == nil && decoded.driver == nil)
         #expect(decoded.ping.speed == nil && decoded.ping.source == nil && !decoded.ping.isMock)
     }
 
     @Test(arguments: zip(["recorded_at", "lat", "lng", "accuracy"], PingField.allCases.prefix(4)))
     func `a required member that is absent or null is missing`(name: String, field: PingField) throws {
-        let members = required.split(separator: ",").filter { !$0.hasPrefix("\"\(name)\"") }.joined(separator: ",")
+        let members = requiredMembers.split(separator: ",").filter { !$0.hasPrefix("\"\(name)\"") }.joined(
+            separator: ",")
         for text in ["{\(members)}", "{\(members),\"\(name)\":null}"] {
             let decoded = try #require(try decode(text).get().first)
             #expect(decoded.defect == .missing(field))
@@ -86,7 +59,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
         (#""2026-11-21\u005407:33:48.125\u005a""#, 1_795_246_428_125_000),
     ])
     func `an instant is RFC 3339 text or epoch milliseconds`(text: String, expected: Int64) throws {
-        let decoded = try ping("\"recorded_at\":\(text)")
+        let decoded = try decodePing("\"recorded_at\":\(text)")
         #expect(decoded.defect == nil && decoded.ping.recordedAt == expected)
     }
 
@@ -95,7 +68,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
         #""2026-11-21T07:33:48.\#(String(repeating: "1", count: 64))Z""#,
     ])
     func `an instant that is not one makes the ping malformed`(text: String) throws {
-        #expect(try ping("\"recorded_at\":\(text)").defect == .invalid(.recordedAt))
+        #expect(try decodePing("\"recorded_at\":\(text)").defect == .invalid(.recordedAt))
     }
 
     // MARK: Coordinates
@@ -108,16 +81,16 @@ private func ping(_ members: String = "") throws -> DecodedPing {
         ("139.7", 1_397_000_000),
     ])
     func `a coordinate is rounded to seven decimals, half away from zero`(text: String, expected: Int32) throws {
-        let decoded = try ping("\"lat\":\(text)")
+        let decoded = try decodePing("\"lat\":\(text)")
         #expect(decoded.defect == nil && decoded.ping.latitude == expected)
-        #expect(try ping("\"lng\":\(text)").ping.longitude == expected)
+        #expect(try decodePing("\"lng\":\(text)").ping.longitude == expected)
     }
 
     @Test func `an exponent brings back the digits it shifts out of a long number`() throws {
         let zeros = String(repeating: "0", count: 150_000)
-        #expect(try ping("\"lat\":0.\(zeros)1e150001").ping.latitude == 10_000_000)
-        #expect(try ping("\"lat\":1\(zeros)e-150000").ping.latitude == 10_000_000)
-        #expect(try ping("\"speed\":0.\(zeros)1e150001").ping.speed == 1)
+        #expect(try decodePing("\"lat\":0.\(zeros)1e150001").ping.latitude == 10_000_000)
+        #expect(try decodePing("\"lat\":1\(zeros)e-150000").ping.latitude == 10_000_000)
+        #expect(try decodePing("\"speed\":0.\(zeros)1e150001").ping.speed == 1)
     }
 
     // MARK: Measurements and their sentinels
@@ -128,7 +101,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
             ("1e999", nil), ("1e39", nil),
         ] as [(String, Float?)])
     func `a negative or infinite speed is unknown`(text: String, expected: Float?) throws {
-        let decoded = try ping("\"speed\":\(text)")
+        let decoded = try decodePing("\"speed\":\(text)")
         #expect(decoded.defect == nil && decoded.ping.speed == expected)
     }
 
@@ -138,7 +111,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
             ("720", nil), ("1e999", nil),
         ] as [(String, Float?)])
     func `a heading is in 0 up to 360, which is north again`(text: String, expected: Float?) throws {
-        let decoded = try ping("\"heading\":\(text)")
+        let decoded = try decodePing("\"heading\":\(text)")
         #expect(decoded.defect == nil && decoded.ping.heading == expected)
     }
 
@@ -148,13 +121,13 @@ private func ping(_ members: String = "") throws -> DecodedPing {
             ("1e999", nil),
         ] as [(String, Float?)])
     func `an altitude that nobody reaches is unknown`(text: String, expected: Float?) throws {
-        #expect(try ping("\"altitude\":\(text)").ping.altitude == expected)
+        #expect(try decodePing("\"altitude\":\(text)").ping.altitude == expected)
     }
 
     @Test(
         arguments: [("0", 0), ("1", 1), ("0.83", 0.83), ("-1", nil), ("1.01", nil), ("83", nil)] as [(String, Float?)])
     func `a battery charge outside 0 to 1 is unknown`(text: String, expected: Float?) throws {
-        #expect(try ping("\"battery\":\(text)").ping.battery == expected)
+        #expect(try decodePing("\"battery\":\(text)").ping.battery == expected)
     }
 
     @Test(
@@ -163,7 +136,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
             ("1e999", .infinity),
         ] as [(String, Float)])
     func `accuracy keeps what was sent for the judge`(text: String, expected: Float) throws {
-        let decoded = try ping("\"accuracy\":\(text)")
+        let decoded = try decodePing("\"accuracy\":\(text)")
         #expect(decoded.defect == nil && decoded.ping.accuracy == expected)
     }
 
@@ -173,7 +146,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
         arguments: [("0", 0), ("42", 42), ("9007199254740993", 9_007_199_254_740_993), ("9223372036854775807", .max)]
             as [(String, Int64)])
     func `a sequence number is exact`(text: String, expected: Int64) throws {
-        let decoded = try ping("\"seq\":\(text)")
+        let decoded = try decodePing("\"seq\":\(text)")
         #expect(decoded.defect == nil && decoded.ping.sequence == expected)
     }
 
@@ -182,18 +155,18 @@ private func ping(_ members: String = "") throws -> DecodedPing {
         "true",
     ])
     func `what is no sequence number makes the ping malformed`(text: String) throws {
-        #expect(try ping("\"seq\":\(text)").defect == .invalid(.sequence))
+        #expect(try decodePing("\"seq\":\(text)").defect == .invalid(.sequence))
     }
 
     @Test(arguments: [#""gps""#, #""network""#, #""fused""#, #""manual""#, #""\u0067p\u0073""#])
     func `the four sources are known`(text: String) throws {
-        let decoded = try ping("\"source\":\(text)")
+        let decoded = try decodePing("\"source\":\(text)")
         #expect(decoded.defect == nil && decoded.ping.source != nil)
     }
 
     @Test(arguments: [#""GPS""#, #""""#, #""gp""#, #""gpss""#, #""gps\u0000""#, #""manuall""#, "1", "[]"])
     func `another source makes the ping malformed`(text: String) throws {
-        #expect(try ping("\"source\":\(text)").defect == .invalid(.source))
+        #expect(try decodePing("\"source\":\(text)").defect == .invalid(.source))
     }
 
     @Test(arguments: [
@@ -203,7 +176,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
         (String(repeating: #"\u0073"#, count: 64), String(repeating: "s", count: 64)),
     ])
     func `a session label is any text of up to 64 bytes`(text: String, expected: String) throws {
-        let decoded = try ping("\"session_id\":\"\(text)\"")
+        let decoded = try decodePing("\"session_id\":\"\(text)\"")
         #expect(decoded.defect == nil && decoded.ping.sessionID.string == expected)
     }
 
@@ -212,24 +185,24 @@ private func ping(_ members: String = "") throws -> DecodedPing {
         String(repeating: "ä", count: 33),
     ])
     func `a session label with a control character or more bytes is refused`(text: String) throws {
-        #expect(try ping("\"session_id\":\"\(text)\"").defect == .invalid(.sessionID))
+        #expect(try decodePing("\"session_id\":\"\(text)\"").defect == .invalid(.sessionID))
     }
 
     @Test(arguments: [#""a b""#, #""""#, #""ä""#, #""a\u0000""#, "7", #""\#(String(repeating: "x", count: 65))""#])
     func `a driver id outside its alphabet is refused`(text: String) throws {
-        #expect(try ping("\"driver_id\":\(text)").defect == .invalid(.driverID))
+        #expect(try decodePing("\"driver_id\":\(text)").defect == .invalid(.driverID))
     }
 
     @Test(arguments: ["0", "1", #""true""#, "[true]"])
     func `mock is true or false`(text: String) throws {
-        #expect(try ping("\"mock\":\(text)").defect == .invalid(.mock))
+        #expect(try decodePing("\"mock\":\(text)").defect == .invalid(.mock))
     }
 
     @Test(arguments: ["lat", "lng", "accuracy", "speed", "heading", "altitude", "battery"])
     func `a measurement in quotes is malformed`(name: String) throws {
         let field = try #require(PingField.allCases.first { "\($0.name)" == name })
         for value in ["\"48.1\"", "true", "[]", "{\"a\":1}"] {
-            #expect(try ping("\"\(name)\":\(value)").defect == .invalid(field))
+            #expect(try decodePing("\"\(name)\":\(value)").defect == .invalid(field))
         }
     }
 
@@ -245,7 +218,7 @@ private func ping(_ members: String = "") throws -> DecodedPing {
 
     /// Names are compared as packed words, padded with zeros: U+0000 must not pass for padding.
     @Test func `a name that ends in U+0000 is another name`() throws {
-        #expect(try ping(#""lat\u0000":"x","speed\u0000\u0000":[]"#).defect == nil)
+        #expect(try decodePing(#""lat\u0000":"x","speed\u0000\u0000":[]"#).defect == nil)
         #expect(try decode(#"{"pings\u0000":[]}"#).get().first?.defect == .missing(.recordedAt))
     }
 
@@ -260,170 +233,21 @@ private func ping(_ members: String = "") throws -> DecodedPing {
             ),
         ] as [(String, PingDefect)])
     func `a member twice is malformed`(members: String, expected: PingDefect) throws {
-        let decoded = try #require(try decode("{\(required),\(members)}").get().first)
+        let decoded = try #require(try decode("{\(requiredMembers),\(members)}").get().first)
         #expect(decoded.defect == expected)
     }
 
     @Test func `unknown members are stepped over, up to 48`() throws {
-        #expect(try ping(#""__proto__":{"lat":[1,{"lat":null}]},"note":"x","lats":9,"la":8,"Lat":7"#).defect == nil)
+        #expect(
+            try decodePing(#""__proto__":{"lat":[1,{"lat":null}]},"note":"x","lats":9,"la":8,"Lat":7"#).defect == nil)
         let members = (0..<48).map { "\"m\($0)\":\($0)" }.joined(separator: ",")
-        #expect(try ping(members).defect == nil)
-        #expect(try ping("\(members),\"m48\":1").defect == .tooManyMembers)
+        #expect(try decodePing(members).defect == nil)
+        #expect(try decodePing("\(members),\"m48\":1").defect == .tooManyMembers)
     }
 
     @Test func `a thousand members are a defect of that ping alone`() throws {
         let members = (0..<10_000).map { "\"m\($0)\":\($0)" }.joined(separator: ",")
-        let pings = try decode("[{\(required),\(members)},{\(required)}]").get()
+        let pings = try decode("[{\(requiredMembers),\(members)},{\(requiredMembers)}]").get()
         #expect(pings.map(\.defect) == [.tooManyMembers, nil])
-    }
-
-    // MARK: Documents
-
-    @Test func `an array keeps its order and each element its own defect`() throws {
-        let pings = try decode(#"[{"seq":1,\#(required)},{"seq":2,"lat":"x"},7,null,[{}],{},{"seq":3,\#(required)}]"#)
-            .get()
-        #expect(
-            pings.map(\.defect) == [
-                nil, .invalid(.latitude), .notAnObject, .notAnObject, .notAnObject, .missing(.recordedAt), nil,
-            ])
-        #expect(pings.map(\.ping.sequence) == [1, 2, nil, nil, nil, nil, 3])
-    }
-
-    @Test func `an empty array or envelope is no ping`() throws {
-        #expect(try decode("[]").get().isEmpty)
-        #expect(try decode(#" { "pings" : [ ] } "#).get().isEmpty)
-    }
-
-    @Test func `an envelope is taken where it is allowed, with other members around`() throws {
-        let text = #"{"device":{"a":[1]},"pings":[{\#(required)},{\#(required)}],"lat":"x"}"#
-        #expect(try decode(text).get().map(\.defect) == [nil, nil])
-        // Elsewhere it is a ping whose `lat` is wrong and which has an unknown member.
-        #expect(try decode(text, envelope: false).get().map(\.defect) == [.invalid(.latitude)])
-    }
-
-    @Test(arguments: [
-        #"{"pings":[],"pings":[]}"#, #"{"pings":[],"pings":5}"#, #"{"pings":5,"pings":[]}"#,
-        #"{"pings":[],"p\u0069ngs":[]}"#,
-    ])
-    func `an envelope with its pings twice is refused whole`(text: String) {
-        #expect(throws: PingDecodingError.notPings) { try decode(text).get() }
-    }
-
-    @Test func `an envelope with its pings twice must still be JSON`() {
-        #expect(throws: PingDecodingError.notJSON(offset: 21)) { try decode(#"{"pings":[],"pings":[x]}"#).get() }
-    }
-
-    @Test func `one ping more than the limit is refused`() throws {
-        for count in [1_000, 1_001] {
-            let list = "[" + Array(repeating: "{\(required)}", count: count).joined(separator: ",") + "]"
-            for text in [list, "{\"pings\":\(list)}"] {
-                if count == 1_000 {
-                    #expect(try decode(text).get().count == 1_000)
-                } else {
-                    #expect(throws: PingDecodingError.tooMany(limit: 1_000)) { try decode(text).get() }
-                }
-            }
-        }
-    }
-
-    @Test(arguments: ["null", "true", "\"x\"", "7", " -1.5e3 "])
-    func `JSON that is neither an object nor an array is no ping`(text: String) {
-        #expect(throws: PingDecodingError.notPings) { try decode(text).get() }
-    }
-
-    @Test func `nesting is read to 32 levels inside a member, in constant stack`() throws {
-        func nested(_ depth: Int, _ pair: (String, String)) -> String {
-            String(repeating: pair.0, count: depth) + "1" + String(repeating: pair.1, count: depth)
-        }
-        for pair in [("[", "]"), (#"{"a":"#, "}")] {
-            #expect(try ping("\"x\":\(nested(32, pair))").defect == nil)
-            #expect(throws: PingDecodingError.self) { try ping("\"x\":\(nested(33, pair))") }
-            let deep = decode("{\"x\":\(nested(100_000, pair))}")
-            guard case .failure(.tooDeep) = deep else {
-                Issue.record("\(deep)")
-                continue
-            }
-        }
-    }
-
-    @Test(arguments: [
-        ("", 0), (" ", 1), ("{", 1), ("[", 1), ("{\"lat\"", 6), ("{\"lat\":", 7), ("{\"lat\":1", 8), ("{lat:1}", 1),
-        ("[1,]", 3), ("{\"a\":1,}", 7), ("[1 2]", 3), ("{\"a\" 1}", 5), ("{\"a\":1 \"b\":2}", 7), ("[01]", 2),
-        ("[1.]", 3),
-        ("[.5]", 1), ("[+1]", 1), ("[-]", 2), ("[1e]", 3), ("[1e+]", 4), ("[0x1]", 2), ("[NaN]", 1), ("[Infinity]", 1),
-        ("[-Infinity]", 2), ("[nul]", 1), ("[True]", 1), ("['a']", 1), ("[\"a]", 4), ("[\"\\x\"]", 2),
-        ("[\"\\u12\"]", 2),
-        ("[\"\\u12g4\"]", 2), ("[\"\\ud800\"]", 2), ("[\"\\ud800\\u0041\"]", 2), ("[\"\\udc00\"]", 2), ("[\"\\", 2),
-        ("[\"\\ud83d\\ud83d\"]", 2), ("[\"a\u{1}\"]", 3), ("[\"a\nb\"]", 3), ("[\u{0}]", 1), ("[]\u{0}", 2),
-        ("[] []", 3),
-        ("{}{}", 2), ("[] x", 3), ("// x\n[]", 0), ("\u{FEFF}[]", 0), ("\u{A0}[]", 0), ("\u{B}[]", 0), ("]", 0),
-        ("}", 0),
-        ("[}", 1), ("{]", 1), ("[[}]", 2), ("{\"a\":[1}", 7), ("{\"pings\":[}", 10), ("nullnull", 4), ("\"a\" 1", 4),
-    ])
-    func `what is not JSON is refused at the byte that shows it`(text: String, offset: Int) {
-        #expect(throws: PingDecodingError.notJSON(offset: offset)) { try decode(text).get() }
-        // The same inside a member that is stepped over, and behind a good ping.
-        if text.first == "[" || text.first == "{" {
-            #expect(throws: PingDecodingError.notJSON(offset: offset + 5)) { try decode("{\"x\":\(text)").get() }
-        }
-    }
-
-    @Test(
-        arguments: [
-            [0xFF], [0x80], [0xC0, 0x80], [0xC1, 0xBF], [0xC3], [0xE0, 0x9F, 0xBF], [0xED, 0xA0, 0x80], [0xE2, 0x82],
-            [0xF0, 0x8F, 0xBF, 0xBF], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF0, 0x9F, 0x98],
-        ] as [[UInt8]])
-    func `text that is not UTF-8 is refused wherever it stands`(bytes: [UInt8]) {
-        for (before, after) in [("[\"a", "\"]"), ("{\"", "\":1}"), ("[{\"session_id\":\"", "\"}]"), ("[\"", "")] {
-            let document = Array(before.utf8) + bytes + Array(after.utf8)
-            #expect(throws: PingDecodingError.notJSON(offset: before.utf8.count)) { try decode(document).get() }
-        }
-    }
-
-    @Test func `the ends of the UTF-8 ranges are accepted`() throws {
-        let text = "\u{80}\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FFFF}\u{10000}\u{10FFFF}"
-        #expect(try ping("\"session_id\":\"\(text)\"").ping.sessionID.string == text)
-        #expect(
-            try ping(#""session_id":"\u0080\u07ff\u0800\ud7ff\ue000\uffff\ud800\udc00\udbff\udfff""#).ping.sessionID
-                .string == text)
-    }
-
-    @Test func `a prefix of a document is never accepted`() throws {
-        let document = Array(
-            #"[{"recorded_at":"2026-11-21T07:33:48Z","lat":-1.5e+1,"x":{"a":[true,null,"\ud83d\ude00ä"]}}]"#.utf8)
-        _ = try decode(document).get()
-        for length in 0..<document.count {
-            let prefix = decode(Array(document[..<length]))
-            guard case .failure(.notJSON(let offset)) = prefix else {
-                Issue.record("\(length) bytes: \(prefix)")
-                continue
-            }
-            // At the end, or where the token begins that is cut off.
-            #expect((length - 11...length).contains(offset))
-        }
-    }
-
-    @Test func `after a refusal the batch is empty, and the next document starts afresh`() throws {
-        var batch = PingBatch()
-        func take(_ text: String) throws(PingDecodingError) {
-            let bytes = Array(text.utf8)
-            try PingDecoder.decode(bytes.span, into: &batch, maximumPings: 9, allowsEnvelope: true)
-        }
-        try take("[{\(required)},{\(required)}]")
-        #expect(batch.pings.count == 2)
-        #expect(throws: PingDecodingError.self) { try take("[{\(required)},{\(required)}") }
-        #expect(batch.pings.isEmpty)
-        try take("{\(required)}")
-        #expect(batch.pings.count == 1)
-    }
-
-    @Test func `a refusal and a defect say what is expected`() {
-        #expect(PingDecodingError.notJSON(offset: 7).detail == "not valid JSON at byte 7")
-        #expect(PingDecodingError.tooMany(limit: 1_000).detail == "more than 1000 pings in one request")
-        #expect(PingDefect.missing(.recordedAt).description == "recorded_at is required")
-        #expect(PingDefect.twice(.latitude).description == "lat stands twice")
-        for field in PingField.allCases {
-            #expect(PingDefect.invalid(field).description.hasPrefix("\(field.name): expected "))
-        }
     }
 }
