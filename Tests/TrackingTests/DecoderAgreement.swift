@@ -8,7 +8,8 @@ import Tracking
 ///
 /// Foundation is laxer than RFC 8259 in two ways, and only these may explain that Drover refuses what it takes: it
 /// guesses UTF-16 and UTF-32 and skips a byte order mark, and it takes a comma before a closing bracket. It is narrower
-/// in two: it refuses numbers beyond `Double`, and nesting deeper than 512.
+/// in two: it refuses numbers beyond `Double`, and nesting deeper than 512. It also drops a byte order mark at the
+/// start of a string, so with one in the document only acceptance is compared.
 struct DecoderAgreement {
     private var batch = PingBatch()
     private var scratch = PingBatch()
@@ -27,8 +28,13 @@ struct DecoderAgreement {
         }
         switch general {
         case .failure(let error): return isBeyondFoundation(error) ? nil : "accepted, but Foundation: \(error)"
-        case .success(let value): return comparePings(with: value, input, allowsEnvelope)
+        case .success(let value):
+            return hasByteOrderMark(input) ? nil : comparePings(with: value, input, allowsEnvelope)
         }
+    }
+
+    private func hasByteOrderMark(_ input: [UInt8]) -> Bool {
+        input.indices.dropLast(2).contains { input[$0] == 0xEF && input[$0 + 1] == 0xBB && input[$0 + 2] == 0xBF }
     }
 
     // MARK: Refusals
