@@ -148,6 +148,8 @@ extension Integration {
         @Test func `the demo runs, ends and leaves nothing behind`() throws {
             let place = try TemporaryDirectory(prefix: "dd")
             defer { place.remove() }
+            // PostgreSQL runs as its own user where we are root.
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place.path)
             let result = try Command.run(
                 [droverProgram, "demo", "--seconds", "5", "--port", "0"], environment: ["TMPDIR": place.path],
                 within: .seconds(60))

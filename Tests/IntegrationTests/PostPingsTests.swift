@@ -17,14 +17,14 @@ extension Integration {
                 #expect(response.header("Content-Type") == "application/json")
                 return try JSON(parsing: response.text)
             }
-            let one = try send(TestPing("van-1", at: start).json)
+            let one = try send(TestPing("van-1", at: start, latitude: 43.65, longitude: -79.38).json)
             #expect(one["accepted"].integer == 1)
             let drive = TestPing.drive("van-1", from: start + 1_000, count: 3)
             let array = try send(TestPing.array(drive))
             #expect(array["accepted"].integer == 3)
             // Two seen before, one between two of them, one with a speed that is cut.
             let more = [
-                drive[0], drive[2], TestPing("van-1", at: start + 1_500),
+                drive[0], drive[2], TestPing("van-1", at: start + 1_500, latitude: 43.65),
                 TestPing("van-1", at: start + 5_000, latitude: 43.6503, longitude: -79.38, speed: 71),
             ]
             let envelope = try send("{\"pings\":\(TestPing.array(more))}")

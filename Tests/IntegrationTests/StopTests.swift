@@ -65,7 +65,7 @@ extension Integration {
         }
 
         @Test func `a second signal ends it at once`() throws {
-            let gateway = try RunningGateway(ownPostgres: true)
+            let gateway = try RunningGateway()
             let key = try gateway.key()
             // Somebody who does not answer keeps the first stop waiting.
             let viewer = try gateway.viewer(key)

@@ -22,6 +22,7 @@ final class IngestConnection {
     /// Whether the handshake brought a token; otherwise the first frame must.
     private var hasToken: Bool
     private var isWaiting = true
+    private var isResuming = false
     private var parked: [[UInt8]] = []
     private var parkedBytes = 0
     /// Pings received on this connection: the labels of those without a `seq`.
@@ -91,7 +92,10 @@ final class IngestConnection {
     @inline(__always)
     func received(_ message: Span<UInt8>) {
         if !isWaiting {
-            if !take(message) { park(message) }
+            if !take(message) {
+                park(message)
+                loadUnknown()
+            }
         } else if hasToken {
             park(message)
         } else if let token = ClientFrame(message)?.token {
@@ -113,20 +117,30 @@ final class IngestConnection {
         parked.append(copy)
     }
 
+    /// Looks the drivers up that `take` did not know, then goes on; at once where no store can be asked.
+    private func loadUnknown() {
+        gateway.directory.load(gateway.pipeline.unknown) { [weak self] in self?.resume() }
+    }
+
     /// Goes on with the frames that waited, in order.
     private func resume() {
         isWaiting = false
-        while !parked.isEmpty, connection.isOpen {
+        // Called by the loop below: it goes on by itself.
+        guard !isResuming else { return }
+        isResuming = true
+        defer { isResuming = false }
+        while !isWaiting, !parked.isEmpty, connection.isOpen {
             let next = parked[0]
-            guard take(next.span) else {
+            if take(next.span) {
+                parkedBytes -= parked.removeFirst().count
+            } else {
                 isWaiting = true
-                return
+                loadUnknown()
             }
-            parkedBytes -= parked.removeFirst().count
         }
     }
 
-    /// Decodes, judges and keeps a frame. False where it has to wait for its drivers to be loaded.
+    /// Decodes, judges and keeps a frame. False where it has to wait for its drivers: `loadUnknown` must follow.
     @inline(__always)
     private func take(_ message: Span<UInt8>) -> Bool {
         guard let sender, connection.isOpen else { return true }
@@ -137,11 +151,10 @@ final class IngestConnection {
             refuse(error)
             return true
         }
-        guard pipeline.resolve(sender) else {
-            gateway.directory.load(pipeline.unknown) { [weak self] in self?.resume() }
-            return false
-        }
-        guard gateway.isAccepting, pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
+        guard pipeline.resolve(sender) else { return false }
+        // What comes after a stop has begun is not taken; 1001 follows once all before it is acknowledged.
+        guard gateway.isAccepting else { return true }
+        guard pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
             connection.close(code: 1013, reason: "the journal is full; retry")
             return true
         }

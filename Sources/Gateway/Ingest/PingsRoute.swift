@@ -56,7 +56,8 @@ struct PingsRoute {
             gateway.directory.load(pipeline.unknown) { take(request, sender, connection) }
             return
         }
-        guard gateway.isAccepting, pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
+        guard gateway.isAccepting else { return connection.respond(Problem.overload("the gateway is shutting down")) }
+        guard pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
             return connection.respond(Problem.overload("the journal is full"))
         }
         let now = SystemClock.wallMicroseconds()

@@ -36,13 +36,12 @@ enum LogBook {
         entries.withLock { $0.map(\.path) }.map(read)
     }
 
-    /// The issue with the end of the log of each gateway that is there: tests run one after another, so that is the
-    /// one it is about.
+    /// The issue with the end of the log of the gateway that was started last: tests run one after another, so that is
+    /// the one it is about.
     static func explain(_ issue: Issue) -> Issue {
         var issue = issue
-        let logs = current()
-        let recent = logs.isEmpty ? finished.withLock { Array($0.suffix(1)) } : logs
-        for log in recent { issue.comments.append("the gateway's log:\n\(String(log.suffix(3_000)))") }
+        let log = current().last ?? finished.withLock { $0.last } ?? ""
+        issue.comments.append("the gateway's log:\n\(String(log.suffix(3_000)))")
         return issue
     }
 

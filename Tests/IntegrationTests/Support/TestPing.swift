@@ -45,9 +45,11 @@ struct TestPing {
     /// `count` plausible pings of one driver, a second and some ten metres apart.
     static func drive(_ driver: String?, from start: Int64, count: Int) -> [TestPing] {
         (0..<count).map { step in
-            TestPing(
-                driver, at: start + Int64(step) * 1_000, latitude: 43.65 + Double(step % 5_000) * 0.0001,
-                longitude: -79.38, speed: 11, heading: 0)
+            // In units of the gateway's own precision, so that what is stored is what was sent.
+            let north = 436_500_000 + 1_000 * (step % 5_000)
+            let time = start + Int64(step) * 1_000
+            return TestPing(
+                driver, at: time, latitude: Double(north) / 1e7, longitude: -79.38, speed: 11, heading: 0)
         }
     }
 }
