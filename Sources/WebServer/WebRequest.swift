@@ -9,6 +9,7 @@ public enum HTTPMethod: String, Sendable {
     case delete = "DELETE"
     case options = "OPTIONS"
     case patch = "PATCH"
+    case connect = "CONNECT"
 }
 
 /// A request, or the HTTP part of a WebSocket's handshake.

@@ -24,12 +24,11 @@ func webServerCallback(
         return connection(of: wsi).body(input, length)
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         return connection(of: wsi).bodyComplete()
-    case LWS_CALLBACK_RAW_ADOPT, LWS_CALLBACK_RAW_RX:
-        // The library answers CONNECT by turning the connection into a raw one, which nobody here would ever read.
-        lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
-        return -1
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return connection(of: wsi).confirmUpgrade(HeaderReader(wsi: wsi))
+    case LWS_CALLBACK_RAW_ADOPT:
+        // The library makes a raw connection of a CONNECT request and asks nobody.
+        return connection(of: wsi).refuseTunnel()
     case LWS_CALLBACK_ESTABLISHED:
         return connection(of: wsi).established()
     case LWS_CALLBACK_RECEIVE_PONG:
@@ -114,6 +113,11 @@ extension WebConnection {
         response.closes = true
         respond(response)
         return 0
+    }
+
+    fileprivate func refuseTunnel() -> Int32 {
+        let refusal = DoorRefusal(status: 405, code: "method_not_allowed", detail: "this is not a proxy")
+        return refuse(refusal, WebRequest(method: .connect, path: "", query: [], headers: [:], peer: peer))
     }
 
     // MARK: WebSocket

@@ -24,6 +24,7 @@ final class IngestSocket: WebSession {
     /// The `id` of the frame that brought the token, if it had one.
     private var loginID: Int64?
     private var isWaiting = true
+    private var isResuming = false
     private var parked: [[UInt8]] = []
     private var parkedBytes = 0
     /// Pings received on this connection: the labels of those without a `seq`.
@@ -130,7 +131,10 @@ final class IngestSocket: WebSession {
     /// A frame has come. Hot path.
     override func received(_ message: Span<UInt8>) {
         if !isWaiting {
-            if !take(message) { park(message) }
+            if !take(message) {
+                park(message)
+                loadUnknown()
+            }
         } else if hasToken {
             park(message)
         } else if let frame = ClientFrame(message), let token = frame.token {
@@ -153,20 +157,31 @@ final class IngestSocket: WebSession {
         parked.append(copy)
     }
 
+    /// Looks the drivers up that `take` did not know, then goes on; at once where no store can be asked.
+    private func loadUnknown() {
+        let loaded = later { (session, _: Void) in session.resume() }
+        gateway.directory.load(gateway.pipeline.unknown) { loaded(()) }
+    }
+
     /// Goes on with the frames that waited, in order.
     private func resume() {
         isWaiting = false
-        while !parked.isEmpty, connection.isOpen {
+        // Called by the loop below: it goes on by itself.
+        guard !isResuming else { return }
+        isResuming = true
+        defer { isResuming = false }
+        while !isWaiting, !parked.isEmpty, connection.isOpen {
             let next = parked[0]
-            guard take(next.span) else {
+            if take(next.span) {
+                parkedBytes -= parked.removeFirst().count
+            } else {
                 isWaiting = true
-                return
+                loadUnknown()
             }
-            parkedBytes -= parked.removeFirst().count
         }
     }
 
-    /// Decodes, judges and keeps a frame. False where it has to wait for its drivers to be loaded.
+    /// Decodes, judges and keeps a frame. False where it has to wait for its drivers: `loadUnknown` must follow.
     @inline(__always)
     private func take(_ message: Span<UInt8>) -> Bool {
         guard let sender, connection.isOpen else { return true }
@@ -177,11 +192,9 @@ final class IngestSocket: WebSession {
             refuse(error)
             return true
         }
-        guard pipeline.resolve(sender) else {
-            let loaded = later { (session, _: Void) in session.resume() }
-            gateway.directory.load(pipeline.unknown) { loaded(()) }
-            return false
-        }
+        guard pipeline.resolve(sender) else { return false }
+        // What comes after a stop has begun is not taken; 1001 follows once all before it is acknowledged.
+        guard gateway.isAccepting else { return true }
         if let obstacle = gateway.obstacle {
             connection.close(code: 1013, reason: obstacle + "; retry")
             return true

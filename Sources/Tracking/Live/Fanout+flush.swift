@@ -70,16 +70,17 @@ extension Fanout {
         let first = Int(viewers[viewer].firstPending)
         guard first >= 0 else { return }
         let outcome: SendOutcome
+        // Read before the composer lends its bytes: a closure that reads `self` meanwhile would copy the composer.
+        let handle = viewers[viewer].handle
         if edges[first].nextPending < 0, edges[first].pending == FanoutEdge.position {
             // One driver moved: the same bytes for all who watch only that one.
             let driver = Int(edges[first].driver)
             guard let position = drivers[driver].position else { return }
             let frame = composer.sharedFrame(of: driver, table, position)
-            outcome = composer.send(frame) { send(viewers[viewer].handle, $0) }
+            outcome = composer.send(frame) { send(handle, $0) }
             if outcome == .sent { counters.deliveries += 1 }
         } else {
             let count = composeAll(first, table)
-            let handle = viewers[viewer].handle
             outcome = composer.sendComposed { send(handle, $0) }
             if outcome == .sent { counters.deliveries += count }
         }
