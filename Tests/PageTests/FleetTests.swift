@@ -3,7 +3,7 @@
 import Testing
 
 extension PageTests {
-    @Suite struct FleetTests {
+    @Suite(.serialized) struct FleetTests {
         @Test func `a driver is found by name, in the list or far away, and followed`() throws {
             try withPages { gateway, browser in
                 try gateway.ping("van-1", at: toronto, secondsAgo: 20)

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 extension PageTests {
-    @Suite struct KeyTests {
+    @Suite(.serialized) struct KeyTests {
         private static let wrongKey = "drk_0000000000000000000000000000000000000000000"
 
         @Test(arguments: MapPage.allCases)

@@ -6,7 +6,7 @@ import Foundation
 import Testing
 
 extension PageTests {
-    @Suite struct LayoutTests {
+    @Suite(.serialized) struct LayoutTests {
         private static let looks = [390, 1280].flatMap { width in
             [false, true].map { Page.Look(width: width, height: width == 390 ? 844 : 800, isDark: $0) }
         }
