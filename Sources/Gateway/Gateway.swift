@@ -32,6 +32,12 @@ final class Gateway: WebApplication {
     private var serial: UInt64 = 0
     private var writer = JSONWriter()
     private var lastFlush: Int64 = 0
+    /// The least time between two groups of the journal, in microseconds, and the bytes that do not wait for it.
+    private static let submitInterval: Int64 = 2_000
+    private static let submitBytes = 256 << 10
+    private var lastSubmit: Int64 = 0
+    private var submittedLSN: UInt64 = 0
+    private var submitTimer: LoopTimer?
     private var tickTimer: LoopTimer?
     private var redisTimer: LoopTimer?
     private var secondTimer: LoopTimer?
@@ -68,6 +74,9 @@ final class Gateway: WebApplication {
     func start(_ server: WebServer, redis address: RedisAddress) {
         self.server = server
         tickTimer = LoopTimer(loop: loop) { [unowned self] in flush() }
+        // Its firing makes a turn, and each turn ends with `submitSoon`.
+        submitTimer = LoopTimer(loop: loop) {}
+        submittedLSN = pipeline.journal.appendedLSN
         redisTimer = LoopTimer(loop: loop) { [unowned self] in writeHashes() }
         redisTimer?.start(
             afterMilliseconds: configuration.redisWriteIntervalMilliseconds,
@@ -83,6 +92,12 @@ final class Gateway: WebApplication {
         isAccepting = false
     }
 
+    /// Why the decoded batch cannot be taken now; nil where it can.
+    var obstacle: String? {
+        if !isAccepting { return "shutting down" }
+        return pipeline.hasRoom() && acknowledgements.hasRoom ? nil : "the journal is full"
+    }
+
     /// Whether every ping that was taken is acknowledged.
     var isDrained: Bool {
         pipeline.journal.durableLSN == pipeline.journal.appendedLSN && acknowledgements.count == 0
@@ -91,7 +106,7 @@ final class Gateway: WebApplication {
     /// Lets go of everything on the loop but the server.
     func close() {
         loop.removeEndOfTurnHook()
-        for timer in [tickTimer, redisTimer, secondTimer] { timer?.close() }
+        for timer in [submitTimer, tickTimer, redisTimer, secondTimer] { timer?.close() }
         redis?.close()
         access.close()
     }
@@ -104,8 +119,25 @@ final class Gateway: WebApplication {
 
     // MARK: Turns and ticks
 
+    /// Gives what was gathered to the journal: at once where the last time is long enough ago, so that a lone ping does
+    /// not wait; else together with what comes until then, since a sync costs as much for one ping as for a hundred.
+    private func submitSoon() {
+        let journal = pipeline.journal
+        guard journal.appendedLSN != submittedLSN, let submitTimer, !submitTimer.isActive else { return }
+        let now = SystemClock.monotonicMicroseconds()
+        let wait = lastSubmit + Self.submitInterval - now
+        if wait <= 0 || journal.pendingBytes > Self.submitBytes || !isAccepting {
+            lastSubmit = now
+            journal.submit()
+            // Where the journal's thread is busy this was in vain, and its progress wakes the loop.
+            if journal.gatheringBytes == 0 { submittedLSN = journal.appendedLSN }
+        } else {
+            submitTimer.start(afterMilliseconds: Int(wait + 999) / 1_000)
+        }
+    }
+
     private func endOfTurn() {
-        pipeline.journal.submit()
+        submitSoon()
         if let server {
             acknowledgements.release(
                 through: pipeline.journal.durableLSN, server: server, now: SystemClock.wallMicroseconds)

@@ -12,8 +12,8 @@ public enum UpgradeDecision {
 open class WebSession {
     /// Unique in the process, unlike a connection's number.
     public let serial: UInt64
-    /// The session's connection. It owns the session and outlives it.
-    public unowned let connection: WebConnection
+    /// The session's connection. It owns the session and outlives it, so an unchecked reference is sound.
+    public unowned(unsafe) let connection: WebConnection
 
     /// A session of `connection`.
     public init(_ connection: WebConnection, serial: UInt64) {

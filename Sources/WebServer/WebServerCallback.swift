@@ -26,6 +26,9 @@ func webServerCallback(
         return connection(of: wsi).bodyComplete()
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return connection(of: wsi).confirmUpgrade(HeaderReader(wsi: wsi))
+    case LWS_CALLBACK_RAW_ADOPT:
+        // The library makes a raw connection of a CONNECT request and asks nobody.
+        return connection(of: wsi).refuseTunnel()
     case LWS_CALLBACK_ESTABLISHED:
         return connection(of: wsi).established()
     case LWS_CALLBACK_RECEIVE_PONG:
@@ -110,6 +113,11 @@ extension WebConnection {
         response.closes = true
         respond(response)
         return 0
+    }
+
+    fileprivate func refuseTunnel() -> Int32 {
+        let refusal = DoorRefusal(status: 405, code: "method_not_allowed", detail: "this is not a proxy")
+        return refuse(refusal, WebRequest(method: .connect, path: "", query: [], headers: [:], peer: peer))
     }
 
     // MARK: WebSocket

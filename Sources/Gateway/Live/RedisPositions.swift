@@ -55,7 +55,7 @@ final class RedisPositions {
             let id = table.id(of: driver)
             commands.begin(arguments: 3)
             commands.argument("PUBLISH")
-            commands.argument(channel.bytes(for: id))
+            channel.append(id, to: &commands)
             writer.removeAll()
             writer.raw("{\"driver_id\":")
             writer.id(id)
@@ -75,7 +75,7 @@ final class RedisPositions {
         unwritten.drain { driver in
             guard let position = fanout.position(of: driver) else { return }
             let id = table.id(of: driver)
-            writeHash(key.bytes(for: id), position, lifeMilliseconds: (position.receivedAt + ttl - now) / 1_000)
+            writeHash(id, position, lifeMilliseconds: (position.receivedAt + ttl - now) / 1_000)
             writeGeo(driver, id, position)
             counters.hashes += 1
         }
@@ -102,11 +102,11 @@ final class RedisPositions {
         redis.send(commands)
     }
 
-    private func writeHash(_ key: [UInt8], _ position: Position, lifeMilliseconds: Int64) {
+    private func writeHash(_ id: DriverID, _ position: Position, lifeMilliseconds: Int64) {
         let known = 5 + (position.speed == nil ? 0 : 1) + (position.heading == nil ? 0 : 1)
         commands.begin(arguments: 2 + 2 * known)
         commands.argument("HSET")
-        commands.argument(key)
+        key.append(id, to: &commands)
         field("lat") { $0.degrees(position.latitude) }
         field("lng") { $0.degrees(position.longitude) }
         field("accuracy") { $0.thousandths(position.accuracy) }
@@ -118,13 +118,13 @@ final class RedisPositions {
             // What became unknown must not stay behind as if it were known.
             commands.begin(arguments: 2 + 7 - known)
             commands.argument("HDEL")
-            commands.argument(key)
+            key.append(id, to: &commands)
             if position.heading == nil { commands.argument("heading") }
             if position.speed == nil { commands.argument("speed") }
         }
         commands.begin(arguments: 3)
         commands.argument("PEXPIRE")
-        commands.argument(key)
+        key.append(id, to: &commands)
         writer.removeAll()
         writer.integer(max(1, lifeMilliseconds))
         commands.argument(writer.bytes)
@@ -151,9 +151,9 @@ final class RedisPositions {
         writer.removeAll()
         writer.degrees(position.latitude)
         commands.argument(writer.bytes)
-        writer.removeAll()
-        for index in 0..<id.text.count { writer.bytes.append(id.text[index]) }
-        commands.argument(writer.bytes)
+        commands.beginArgument(length: id.text.count)
+        for index in 0..<id.text.count { commands.append(id.text[index]) }
+        commands.endArgument()
     }
 }
 
@@ -171,16 +171,18 @@ struct KeyTemplate {
         suffix = Array(bytes[start...].dropFirst(marker.count))
     }
 
-    func bytes(for id: DriverID) -> [UInt8] {
-        var bytes = prefix
-        bytes.reserveCapacity(prefix.count + id.text.count + suffix.count)
-        for index in 0..<id.text.count { bytes.append(id.text[index]) }
-        bytes.append(contentsOf: suffix)
-        return bytes
+    /// Appends the key of `id` as a command's argument; allocates nothing.
+    @inline(__always)
+    func append(_ id: DriverID, to commands: inout RedisCommands) {
+        commands.beginArgument(length: prefix.count + id.text.count + suffix.count)
+        commands.append(prefix)
+        for index in 0..<id.text.count { commands.append(id.text[index]) }
+        commands.append(suffix)
+        commands.endArgument()
     }
 
     func string(for id: DriverID) -> String {
-        String(decoding: bytes(for: id), as: UTF8.self)
+        String(decoding: prefix, as: UTF8.self) + id.string + String(decoding: suffix, as: UTF8.self)
     }
 }
 
