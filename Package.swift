@@ -83,6 +83,7 @@ let package = Package(
             swiftSettings: hot),
         .target(name: "LocalServers", swiftSettings: strict),
 
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking"], swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
         .testTarget(

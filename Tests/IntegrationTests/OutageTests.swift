@@ -237,7 +237,7 @@ extension Integration {
                     let reply = try JSON(parsing: text)
                     #expect(reply["ack"].integer == acknowledgedPings)
                     // Each drive begins where the last one did: a jump, until three agree.
-                    sent += 500 - (reply["rejected"].array?.count ?? 0)
+                    sent += 500 - (reply["rejected"].array.count)
                 case .close(let code, _): closure = code
                 case .end: closure = 1006
                 }
