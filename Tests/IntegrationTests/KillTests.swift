@@ -71,13 +71,22 @@ private final class KilledStream {
                 timer.start(afterMilliseconds: delay)
             }
         }
+        session.onEnded = { [unowned self] closure in
+            failure = StreamEnded(description: "the session ended: \(closure)")
+        }
         session.connect()
         if killAfter == 0 { timer?.start(afterMilliseconds: delay) }
         defer {
             timer?.close()
             session.close()
         }
-        try loop.run(within: 60) { failure != nil || (acknowledged.count >= times.count && wasKilled) }
+        do {
+            try loop.run(within: 20) { failure != nil || (acknowledged.count >= times.count && wasKilled) }
+        } catch {
+            throw OutOfTime(
+                description: "\(acknowledged.count) acknowledged, \(next) sent, \(session.unsettled) unsettled, connected "
+                    + "\(session.isConnected), killed \(wasKilled); \(try gateway.metrics())")
+        }
         if let failure { throw failure }
     }
 
