@@ -96,5 +96,8 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient"],
             swiftSettings: strict),
+        .testTarget(
+            name: "PageTests", dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"],
+            swiftSettings: strict),
     ]
 )
