@@ -64,13 +64,19 @@ public final class LoopPoll: LoopHandle {
     public func watch(_ readiness: LoopReadiness) {
         guard isOpen, readiness != watched else { return }
         watched = readiness
-        let handle = handle(as: uv_poll_t.self)
         if readiness.isEmpty {
-            uv_poll_stop(handle)
-            return
+            uv_poll_stop(handle(as: uv_poll_t.self))
+        } else {
+            start()
         }
-        uv_poll_start(handle, readiness.rawValue) { poll, status, events in
+    }
+
+    private func start() {
+        uv_poll_start(handle(as: uv_poll_t.self), watched.rawValue) { poll, status, events in
             let owner = loopOwner(poll!.pointee.data, as: LoopPoll.self)
+            // On an error (a reset connection) libuv stops the handle. What was received before the reset is still to
+            // be read, and only the read after it tells the error, so the watch goes on until the owner ends it.
+            if status < 0 { owner.start() }
             owner.body(status < 0 ? [.readable, .writable] : LoopReadiness(rawValue: events))
         }
     }

@@ -210,7 +210,10 @@ extension Integration {
             var acknowledged = 1
             var refusal: HTTPResponse?
             while refusal == nil, acknowledged < 200_000 {
-                let pings = TestPing.drive("van-1", from: start + Int64(acknowledged) * 1_000, count: 1_000)
+                var pings = TestPing.drive("van-1", from: start + Int64(acknowledged) * 1_000, count: 1_000)
+                // Large records fill it sooner.
+                let label = String(repeating: "x", count: 64)
+                for index in pings.indices { pings[index].extra = ",\"session_id\":\"\(label)\"" }
                 let response = try gateway.http("POST", "/v1/pings", token: key, body: TestPing.array(pings))
                 if response.status == 200 {
                     acknowledged += Int(try JSON(parsing: response.text)["accepted"].integer ?? 0)
