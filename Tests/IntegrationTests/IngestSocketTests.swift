@@ -193,8 +193,9 @@ extension Integration {
             let shared = try SharedGateway.get()
             let gateway = shared.gateway
             let first = try gateway.webSocket("/v1/ingest", token: nil, subprotocols: "drover.ingest.v1")
-            first.send("{\"id\":1,\"token\":\"\(shared.key)\"}")
             _ = try first.json(with: "hello")
+            first.send("{\"id\":1,\"token\":\"\(shared.key)\"}")
+            #expect(try first.json()["id"].integer == 1)
             first.send(TestPing("van-first", at: now() - 1_000).json)
             #expect(try first.json()["ack"].integer == 1)
             let address = try gateway.webSocket(
