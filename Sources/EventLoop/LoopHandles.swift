@@ -64,24 +64,21 @@ public final class LoopPoll: LoopHandle {
     public func watch(_ readiness: LoopReadiness) {
         guard isOpen, readiness != watched else { return }
         watched = readiness
-        let handle = handle(as: uv_poll_t.self)
         if readiness.isEmpty {
-            uv_poll_stop(handle)
-            return
-        }
-        uv_poll_start(handle, readiness.rawValue) { poll, status, events in
-            let owner = loopOwner(poll!.pointee.data, as: LoopPoll.self)
-            if status < 0 { owner.reportError() } else { owner.body(LoopReadiness(rawValue: events)) }
+            uv_poll_stop(handle(as: uv_poll_t.self))
+        } else {
+            start()
         }
     }
 
-    /// libuv stops a handle whose descriptor has an error before it calls back. The bytes that came before the error are
-    /// read first, so the owner may not have met it yet: unless it has closed the handle, the watch goes on.
-    private func reportError() {
-        let wanted = watched
-        watched = []
-        body([.readable, .writable])
-        if isOpen, watched.isEmpty { watch(wanted) }
+    private func start() {
+        uv_poll_start(handle(as: uv_poll_t.self), watched.rawValue) { poll, status, events in
+            let owner = loopOwner(poll!.pointee.data, as: LoopPoll.self)
+            // On an error (a reset connection) libuv stops the handle. What was received before the reset is still to
+            // be read, and only the read after it tells the error, so the watch goes on until the owner ends it.
+            if status < 0 { owner.start() }
+            owner.body(status < 0 ? [.readable, .writable] : LoopReadiness(rawValue: events))
+        }
     }
 }
 

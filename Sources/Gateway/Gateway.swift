@@ -45,6 +45,8 @@ final class Gateway: WebApplication {
     private var hasWarmedUp = false
     /// Receipt of a ping to the write that shows it.
     private(set) var viewerLatency = LatencyHistogram()
+    /// Viewers that were sent away for reading too slowly.
+    private(set) var slowViewersClosed = 0
     /// When the process began, in wall microseconds.
     let startedAt = SystemClock.wallMicroseconds()
 
@@ -194,7 +196,11 @@ final class Gateway: WebApplication {
         }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { handle in
-            server?.withConnection(handle) { $0.close(code: 4408, reason: "reading too slowly") }
+            server?.withConnection(handle) { connection in
+                guard connection.isOpen else { return }
+                slowViewersClosed += 1
+                connection.close(code: 4408, reason: "reading too slowly")
+            }
         }
     }
 

@@ -98,7 +98,12 @@ public final class WebConnection {
 
     /// Says why and closes (RFC 6455 section 7.1): the close frame now, the socket when the peer answers or after 2 s.
     public func close(code: UInt16, reason: String) {
-        guard phase == .webSocket else { return abort() }
+        switch phase {
+        case .webSocket: break
+        case .http: return abort()
+        // It was told already and has its two seconds.
+        case .closing, .closed: return
+        }
         var frame = Self.header(opcode: 0x88, length: min(reason.utf8.count, 123) + 2)
         frame.append(UInt8(code >> 8))
         frame.append(UInt8(code & 0xFF))

@@ -161,10 +161,27 @@ extension Integration {
             let little = try gateway.ingest(key)
             little.stream.send(WebSocketProbe.header(opcode: 1, length: 500) + [UInt8](repeating: 0x20, count: 3))
             #expect(try little.closure().code == 4408)
-            let header = try gateway.ingest(key)
-            header.stream.send([0x81])
-            #expect(try header.closure().code == 4408)
             #expect(try gateway.metric("drover_pings_received_total") == 0)
+        }
+
+        @Test func `a WebSocket that has fallen silent is ended`() throws {
+            let gateway = try RunningGateway(settings: ["web.heartbeat_s": "1"])
+            let key = try gateway.key()
+            // Half a frame's header cannot be told from silence: over after two heartbeats and five seconds.
+            let half = try gateway.ingest(key)
+            half.stream.send([0x81])
+            let silent = try gateway.viewer(key)
+            let alive = try gateway.viewer(key)
+            let socket = Deadline(seconds: 30)
+            // Reading answers the pings of one of them.
+            while try gateway.metric("drover_connections") > 2, !socket.isOver {
+                alive.send("{\"id\":1}")
+                _ = try alive.json(with: "id")
+            }
+            #expect(try half.stream.ends())
+            #expect(try silent.stream.ends())
+            alive.send("{\"id\":2}")
+            #expect(try alive.json(with: "id")["id"].integer == 2)
         }
 
         @Test func `a request whose client goes away is forgotten`() throws {

@@ -2,13 +2,16 @@
 
 import DroverClient
 import EventLoop
+import Foundation
 import Testing
 
 extension Integration {
     @Suite("kill -9")
     struct Kill {
         @Test func `every acknowledged ping is in Postgres exactly once, fifty times`() throws {
-            let seed = UInt64.random(in: 0 ... .max)
+            // DROVER_TEST_SEED repeats a run that failed.
+            let given = ProcessInfo.processInfo.environment["DROVER_TEST_SEED"].flatMap { UInt64($0) }
+            let seed = given ?? UInt64.random(in: 0 ... .max)
             print("kill -9: seed \(seed)")
             var random = SeededRandom(seed: seed)
             let gateway = try RunningGateway()
@@ -71,28 +74,22 @@ private final class KilledStream {
                 timer.start(afterMilliseconds: delay)
             }
         }
+        session.onEnded = { [unowned self] closure in
+            failure = StreamEnded(description: "the session ended: \(closure)")
+        }
         session.connect()
         if killAfter == 0 { timer?.start(afterMilliseconds: delay) }
         defer {
             timer?.close()
             session.close()
         }
-        var ending = "none"
-        session.onEnded = { ending = "\($0)" }
-        var interruption = "none"
-        session.onInterrupted = { closure, _ in interruption = "\(closure)" }
         do {
-            try loop.run(within: 60) { failure != nil || (acknowledged.count >= times.count && wasKilled) }
+            try loop.run(within: 20) { failure != nil || (acknowledged.count >= times.count && wasKilled) }
         } catch {
-            let metrics = try gateway.http("GET", "/metrics").text.split(separator: "\n")
-                .filter { !$0.hasPrefix("#") && !$0.contains("bucket") }.joined(separator: "\n")
-            Issue.record(
-                """
-                stalled at \(acknowledged.count) of \(next), killed \(wasKilled), connected \(session.isConnected), \
-                unsettled \(session.unsettled), interrupted by \(interruption), ended by \(ending)
-                \(metrics)
-                """)
-            throw error
+            throw OutOfTime(
+                description:
+                    "\(acknowledged.count) acknowledged, \(next) sent, \(session.unsettled) unsettled, connected "
+                    + "\(session.isConnected), killed \(wasKilled)")
         }
         if let failure { throw failure }
     }

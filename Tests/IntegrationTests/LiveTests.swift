@@ -179,10 +179,8 @@ extension Integration {
             let fleet = try Fleet(slowViewerSeconds: 1)
             let slow = try fleet.subscribe(receiveBytes: 4_096)
             let quick = try fleet.subscribe(receiveBytes: nil)
-            try fleet.move(reading: quick) { try fleet.gateway.metric("drover_viewer_conflated_total") > 0 }
-            // Its second is checked once a second; the close is then kept for it for two.
-            let patience = Deadline(seconds: 2.2)
-            try fleet.move(reading: quick) { patience.isOver }
+            try fleet.move(reading: quick) { try fleet.gateway.metric("drover_viewers_slow_closed_total") > 0 }
+            // The close is kept for it for two seconds.
             #expect(try slow.closure().code == 4408)
             try fleet.move(reading: quick) { true }
             try eventually("one viewer is left") { try fleet.gateway.metric("drover_viewers") == 1 }

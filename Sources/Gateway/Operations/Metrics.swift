@@ -56,6 +56,9 @@ struct Metrics {
         page.gauge("drover_connections", "Open connections, HTTP and WebSocket", gateway.server?.connectionCount ?? 0)
         page.gauge("drover_viewers", "Viewers that are logged in", counters.viewers)
         page.gauge("drover_subscriptions", "Drivers watched, summed over viewers", counters.subscriptions)
+        page.counter(
+            "drover_viewers_slow_closed_total", "Viewers closed with 4408 for reading too slowly",
+            gateway.slowViewersClosed)
         page.counter("drover_viewer_writes_total", "Writes to viewers", counters.writes)
         page.counter("drover_viewer_positions_total", "Positions in those writes", counters.deliveries)
         page.counter(
