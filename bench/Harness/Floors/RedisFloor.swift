@@ -1,0 +1,64 @@
+/// The floor of Redis: the same positions, pipelined, with nothing around them.
+import Glibc
+
+enum RedisFloor {
+    /// What Redis needs for one position, in microseconds of its CPU: HSET of seven fields, GEOADD and PUBLISH.
+    static func microsecondsPerPosition(
+        socketPath: String, process: Int32, drivers: Int, rounds: Int
+    ) throws -> Double {
+        let descriptor = try Socket.connect(path: socketPath)
+        defer { close(descriptor) }
+        // Once unmeasured: the keys are made.
+        try send(round: 0, drivers: drivers, to: descriptor)
+        let before = ProcessUsage(process).seconds
+        for round in 1...rounds { try send(round: round, drivers: drivers, to: descriptor) }
+        return (ProcessUsage(process).seconds - before) / Double(drivers * rounds) * 1e6
+    }
+
+    private static func send(round: Int, drivers: Int, to descriptor: Int32) throws {
+        // 100 positions a write: what a gateway gathers in a tick of 20 ms at 5,000 pings a second.
+        var driver = 0
+        while driver < drivers {
+            let end = min(driver + 100, drivers)
+            var bytes: [UInt8] = []
+            for index in driver..<end { append(driver: index, round: round, to: &bytes) }
+            try Socket.writeAll(bytes, to: descriptor)
+            try awaitReplies((end - driver) * 3, descriptor)
+            driver = end
+        }
+    }
+
+    private static func append(driver: Int, round: Int, to bytes: inout [UInt8]) {
+        let name = "floor-" + PingTemplate.driverName(driver)
+        let latitude = "43.6\(100_000 + (driver * 100 + round * 37) % 900_000)"
+        let recordedAt = "17600000\(10_000 + round)"
+        command(
+            [
+                "HSET", "driver:\(name):location", "lat", latitude, "lng", "-79.3832017", "accuracy", "10",
+                "recorded_at", recordedAt, "timestamp", "2026-11-20T12:00:00.125Z", "heading", "271", "speed", "8.3",
+            ], to: &bytes)
+        command(["GEOADD", "floor:geo", "-79.3832017", latitude, name], to: &bytes)
+        command(
+            [
+                "PUBLISH", "driver:\(name):location",
+                "{\"driver_id\":\"\(name)\",\"recorded_at\":\(recordedAt),\"lat\":\(latitude),\"lng\":-79.3832017,"
+                    + "\"speed\":8.3,\"heading\":271,\"accuracy\":10}",
+            ], to: &bytes)
+    }
+
+    private static func command(_ parts: [String], to bytes: inout [UInt8]) {
+        bytes += "*\(parts.count)\r\n".utf8
+        for part in parts { bytes += "$\(part.utf8.count)\r\n\(part)\r\n".utf8 }
+    }
+
+    /// All three commands answer with an integer, one line each.
+    private static func awaitReplies(_ count: Int, _ descriptor: Int32) throws {
+        var buffer = [UInt8](repeating: 0, count: 1 << 14)
+        var left = count
+        while left > 0 {
+            let received = recv(descriptor, &buffer, buffer.count, 0)
+            guard received > 0 else { throw BenchError("Redis does not answer: \(Socket.reason())") }
+            for byte in buffer[..<received] where byte == 0x0A { left -= 1 }
+        }
+    }
+}
