@@ -53,6 +53,7 @@ import Testing
         let report = replay.run()
         #expect(replay.drivers == ["drive-01"])
         #expect(report.total == 7000 && report.sent == 7000 && report.acknowledged == 7000 && report.kept == 7000)
+        #expect(report.lastInterruption != nil)
         #expect(report.interruptions == 2 && report.failure == nil && report.exitCode == 0)
         #expect(received == Set((0..<7000).map { 1_795_132_800_000 + $0 * 1000 }))
         #expect(drivers == ["drive-01"])

@@ -112,6 +112,9 @@ public final class Replay {
         session.onRoom = { [self] in feed() }
         session.onSettled = { [self] in settled($0) }
         session.onInterrupted = { [self] closure, _ in
+            // What follows a loss are attempts that failed, until one succeeds.
+            if session.interruptions > report.interruptions { report.lastInterruption = closure.description }
+            report.interruptions = session.interruptions
             if options.showsProgress { progress.update(fraction: nil) { "waiting for the gateway: \(closure)" } }
         }
         session.onEnded = { [self] closure in

@@ -12,6 +12,8 @@ public struct ReplayReport: Sendable, Equatable {
     public internal(set) var rejected: [String: Int] = [:]
     /// How often the connection was lost and made anew.
     public internal(set) var interruptions = 0
+    /// Why it was lost the last time; nil where it never was.
+    public internal(set) var lastInterruption: String?
     /// From the first to the last acknowledgement.
     public internal(set) var seconds = 0.0
     /// Why it ended before its time; nil where it did not.
@@ -29,7 +31,7 @@ public struct ReplayReport: Sendable, Equatable {
         for (reason, count) in rejected.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             lines.append("rejected      \(count)  \(reason)")
         }
-        if interruptions > 0 { lines.append("interruptions \(interruptions)") }
+        if interruptions > 0 { lines.append("interruptions \(interruptions)  last: \(lastInterruption ?? "unknown")") }
         let rate = seconds > 0 ? Double(acknowledged) / seconds : 0
         lines.append("seconds       \(oneDecimal(seconds))")
         lines.append("pings/s       \(oneDecimal(rate))")
