@@ -11,6 +11,13 @@
 // _GNU_SOURCE before us may have hidden it.
 extern int epoll_pwait2(int, struct epoll_event *, int, const struct timespec *, const __sigset_t *);
 
+// The same for memmem.
+extern void *memmem(const void *, __SIZE_TYPE__, const void *, __SIZE_TYPE__);
+
+static inline const void *drover_find(const void *in, long count, const void *what, long length) {
+    return memmem(in, (__SIZE_TYPE__)count, what, (__SIZE_TYPE__)length);
+}
+
 static inline int drover_epoll_set(int poller, int operation, int descriptor, unsigned events, unsigned number) {
     struct epoll_event event = {.events = events, .data = {.u32 = number}};
     return epoll_ctl(poller, operation, descriptor, &event);

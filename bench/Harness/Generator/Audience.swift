@@ -1,4 +1,5 @@
 /// The watchers: viewers and what reaches them, with the latency of each position from its intended time.
+import CLinux
 import Glibc
 
 /// Who watches what.
@@ -74,8 +75,8 @@ final class Audience {
     /// The offset right behind the next `key`.
     private static func find(_ key: [UInt8], in payload: UnsafeRawBufferPointer, from offset: Int) -> Int? {
         guard offset < payload.count, let base = payload.baseAddress else { return nil }
-        let found = key.withUnsafeBytes { memmem(base + offset, payload.count - offset, $0.baseAddress!, $0.count) }
-        return found.map { UnsafeRawPointer($0) - base + key.count }
+        let found = key.withUnsafeBytes { drover_find(base + offset, payload.count - offset, $0.baseAddress, $0.count) }
+        return found.map { $0 - base + key.count }
     }
 
     private static func digits(_ count: Int, _ payload: UnsafeRawBufferPointer, at offset: Int) -> Int {

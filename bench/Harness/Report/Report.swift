@@ -51,7 +51,8 @@ final class Report {
 
     /// What is going on now, for whoever waits.
     func progress(_ text: String) {
-        fputs(isTerminal ? "\r\u{1B}[K\(text)" : "\(text)\n", stderr)
+        let line = isTerminal ? "\r\u{1B}[K\(text)" : "\(text)\n"
+        _ = Array(line.utf8).withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
     func add(

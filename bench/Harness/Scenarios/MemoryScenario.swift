@@ -1,5 +1,6 @@
 /// Memory: what an idle viewer takes, by the growth of a fresh gateway while they come.
 import Glibc
+import LocalServers
 
 struct MemoryScenario {
     let stage: Stage

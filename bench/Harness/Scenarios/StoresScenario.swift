@@ -1,5 +1,5 @@
 /// The stores: what Redis and Postgres spend on a ping, a backlog that drains, and how soon a ping is a row.
-import Glibc
+import LocalServers
 
 struct StoresScenario {
     let stage: Stage
@@ -62,7 +62,7 @@ struct StoresScenario {
         let clock = ContinuousClock()
         var begun = clock.now
         var begunLSN = before
-        try stage.await("the history to go on", within: .seconds(60)) {
+        try stage.wait(for: "the history to go on", within: .seconds(60)) {
             begun = clock.now
             begunLSN = try stage.metric("drover_history_committed_lsn")
             return begunLSN > before

@@ -111,7 +111,7 @@ final class Stage {
 
     /// Waits until everything durable is in Postgres.
     func awaitHistory(within limit: Duration = .seconds(120)) throws {
-        try await ("the history to be written", within: limit) { try metric("drover_history_lag_records") <= 0 }
+        try wait(for: "the history to be written", within: limit) { try metric("drover_history_lag_records") <= 0 }
     }
 
     /// Ends it all.
@@ -123,7 +123,7 @@ final class Stage {
     }
 
     /// Asks every 20 ms until the answer is yes.
-    func await(_ what: String, within limit: Duration, _ condition: () throws -> Bool) throws {
+    func wait(for what: String, within limit: Duration, _ condition: () throws -> Bool) throws {
         let deadline = ContinuousClock.now + limit
         while try !condition() {
             guard ContinuousClock.now < deadline else { throw BenchError("waited \(limit) for \(what)") }
@@ -132,7 +132,7 @@ final class Stage {
     }
 
     private func awaitStores() throws {
-        try await ("the gateway to reach its stores", within: .seconds(60)) {
+        try wait(for: "the gateway to reach its stores", within: .seconds(60)) {
             try metric("drover_redis_up") == 1 && metric("drover_postgres_up") == 1
                 && metric("drover_history_ready") == 1
         }
