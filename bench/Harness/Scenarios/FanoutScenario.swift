@@ -14,9 +14,10 @@ struct FanoutScenario {
         plan.pingsPerSecond = options.deliveriesPerSecond / 10
         let audience = AudiencePlan(viewers: options.viewers, driversPerViewer: 1)
 
-        report.progress("fan-out, one driver a viewer …")
+        report.progress("fan-out, the pings alone …")
         let entrance = Entrance.gateway(port: stage.port, token: stage.key)
         let alone = try Measurement(stage, Load(entrance, fleet: plan), options: options)
+        report.progress("fan-out, one driver a viewer …")
         let full = try Measurement(stage, Load(entrance, fleet: plan, audience: audience), options: options)
         report.progress("the floor of fan-out …")
         let (floorAlone, floorFull) = try stage.withFloor(pushBytes: Int(full.load.pushBytes)) { port, process in
@@ -26,10 +27,12 @@ struct FanoutScenario {
             return (alone, try Measurement(stage, load, server: process, options: options))
         }
         let floor = floorFull.perDelivery(floorFull.serverSeconds - floorAlone.serverSeconds)
-        let cost = full.perDelivery(full.serverSeconds - alone.serverSeconds)
+        // Deliveries are the loop's work. The other threads' share of a ping falls as the loop gets busier, since journal
+        // groups grow, and would hide part of it.
+        let cost = full.perDelivery(full.loopSeconds - alone.loopSeconds)
         report.add("fan-out", "gateway CPU a delivery", "µs", cost, floor: floor, limit: 1.2)
         report.add(
-            "fan-out", "the same with its tenth of a ping", "µs", full.perDelivery(full.serverSeconds),
+            "fan-out", "all threads, with its tenth of a ping", "µs", full.perDelivery(full.serverSeconds),
             floor: floorFull.perDelivery(floorFull.serverSeconds))
         report.add("fan-out", "bytes a push", "bytes", full.load.pushBytes)
         report.add("fan-out", "ping to viewer p50", "ms", full.load.viewed.milliseconds(50))
@@ -52,7 +55,7 @@ struct FanoutScenario {
         let entrance = Entrance.gateway(port: stage.port, token: stage.key)
         let alone = try Measurement(stage, Load(entrance, fleet: plan), options: options)
         let full = try Measurement(stage, Load(entrance, fleet: plan, audience: audience), options: options)
-        let cost = full.perDelivery(full.serverSeconds - alone.serverSeconds)
+        let cost = full.perDelivery(full.loopSeconds - alone.loopSeconds)
         report.add("fifty a viewer", "gateway CPU an update", "µs", cost, floor: sendFloor, limit: 0.25)
         report.add("fifty a viewer", "updates a write", "", full.load.positionsPerFrame)
         report.add("fifty a viewer", "ping to viewer p50", "ms", full.load.viewed.milliseconds(50))
