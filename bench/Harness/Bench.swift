@@ -5,8 +5,10 @@ struct Bench {
     let stage: Stage
     let report: Report
     let options: RunOptions
-    /// Empty is all.
+    /// Empty is all but `instructions`, which takes valgrind.
     let only: [String]
+    /// Where callgrind's files are kept.
+    let keep: String?
 
     func run() throws {
         // First, and on a gateway of its own: memory that others have used and freed would hide a viewer's.
@@ -16,6 +18,10 @@ struct Bench {
         }
         if wants("allocations") {
             try AllocationScenario(stage: stage, report: report, options: options).run()
+        }
+        if only.contains("instructions") {
+            try InstructionScenario(stage: stage, report: report, options: options, keep: keep).run()
+            if only.count == 1 { return }
         }
         try stage.startGateway()
         var ping = 25.0

@@ -16,7 +16,11 @@ struct Run: ParsableCommand {
         abstract: "Run scenarios and their floors, and print the table of goals.",
         discussion: "Start it through bench/run, which builds first and pins it to a core of its own.")
 
-    @Option(help: "Which scenarios: ingest, fanout, wall, half, redis, history, memory, allocations; all by default.")
+    @Option(
+        help: """
+            Which scenarios: ingest, fanout, wall, half, redis, history, memory, allocations; all these by default. \
+            Besides: instructions, which needs valgrind.
+            """)
     var only: [String] = []
     @Option(help: "A file for JSON lines, one a figure.") var json: String?
     @Option(help: "Seconds measured in each run.") var seconds = 6.0
@@ -27,6 +31,7 @@ struct Run: ParsableCommand {
     @Option(help: "Deliveries a second in the fan-out.") var deliveries = 20_000.0
     @Option(help: "Idle viewers whose memory is measured.") var idle = 5_000
     @Option(help: "Pings that pile up while Postgres is away.") var backlog = 200_000
+    @Option(help: "A directory that keeps callgrind's files for callgrind_annotate.") var keep: String?
     @Option(help: "The core of the server under test; start this program on another.") var serverCore = 0
 
     func validate() throws {
@@ -50,7 +55,7 @@ struct Run: ParsableCommand {
         report.progress("starting Redis, Postgres and the gateway …")
         let stage = try Stage(serverCore: serverCore)
         defer { stage.close() }
-        try Bench(stage: stage, report: report, options: options, only: only).run()
+        try Bench(stage: stage, report: report, options: options, only: only, keep: keep).run()
         report.printTable()
     }
 }
