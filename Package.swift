@@ -106,6 +106,10 @@ let package = Package(
             name: "GatewayTests", dependencies: ["Gateway", "LocalServers", "Tracking"], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"], swiftSettings: strict),
+            dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PageTests", dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"],
+            swiftSettings: strict),
     ]
 )

@@ -32,6 +32,12 @@ final class Gateway: WebApplication {
     private var serial: UInt64 = 0
     private var writer = JSONWriter()
     private var lastFlush: Int64 = 0
+    /// The least time between two groups of the journal, in microseconds, and the bytes that do not wait for it.
+    private static let submitInterval: Int64 = 2_000
+    private static let submitBytes = 256 << 10
+    private var lastSubmit: Int64 = 0
+    private var submittedLSN: UInt64 = 0
+    private var submitTimer: LoopTimer?
     private var tickTimer: LoopTimer?
     private var redisTimer: LoopTimer?
     private var secondTimer: LoopTimer?
@@ -68,6 +74,9 @@ final class Gateway: WebApplication {
     func start(_ server: WebServer, redis address: RedisAddress) {
         self.server = server
         tickTimer = LoopTimer(loop: loop) { [unowned self] in flush() }
+        // Its firing makes a turn, and each turn ends with `submitSoon`.
+        submitTimer = LoopTimer(loop: loop) {}
+        submittedLSN = pipeline.journal.appendedLSN
         redisTimer = LoopTimer(loop: loop) { [unowned self] in writeHashes() }
         redisTimer?.start(
             afterMilliseconds: configuration.redisWriteIntervalMilliseconds,
@@ -83,6 +92,12 @@ final class Gateway: WebApplication {
         isAccepting = false
     }
 
+    /// Why the decoded batch cannot be taken now; nil where it can.
+    var obstacle: String? {
+        if !isAccepting { return "shutting down" }
+        return pipeline.hasRoom() && acknowledgements.hasRoom ? nil : "the journal is full"
+    }
+
     /// Whether every ping that was taken is acknowledged.
     var isDrained: Bool {
         pipeline.journal.durableLSN == pipeline.journal.appendedLSN && acknowledgements.count == 0
@@ -91,7 +106,7 @@ final class Gateway: WebApplication {
     /// Lets go of everything on the loop but the server.
     func close() {
         loop.removeEndOfTurnHook()
-        for timer in [tickTimer, redisTimer, secondTimer] { timer?.close() }
+        for timer in [submitTimer, tickTimer, redisTimer, secondTimer] { timer?.close() }
         redis?.close()
         access.close()
     }
@@ -104,13 +119,31 @@ final class Gateway: WebApplication {
 
     // MARK: Turns and ticks
 
+    /// Gives what was gathered to the journal: at once where the last time is long enough ago, so that a lone ping does
+    /// not wait; else together with what comes until then, since a sync costs as much for one ping as for a hundred.
+    private func submitSoon() {
+        let journal = pipeline.journal
+        guard journal.appendedLSN != submittedLSN, let submitTimer, !submitTimer.isActive else { return }
+        let now = SystemClock.monotonicMicroseconds()
+        let wait = lastSubmit + Self.submitInterval - now
+        if wait <= 0 || journal.pendingBytes > Self.submitBytes || !isAccepting {
+            lastSubmit = now
+            journal.submit()
+            // Where the journal's thread is busy this was in vain, and its progress wakes the loop.
+            if journal.gatheringBytes == 0 { submittedLSN = journal.appendedLSN }
+        } else {
+            submitTimer.start(afterMilliseconds: Int(wait + 999) / 1_000)
+        }
+    }
+
     private func endOfTurn() {
-        pipeline.journal.submit()
+        submitSoon()
         if let server {
             acknowledgements.release(
                 through: pipeline.journal.durableLSN, server: server, now: SystemClock.wallMicroseconds)
         }
         flushSoon()
+        redis?.flush()
         if !hasReportedFailure, let failure = pipeline.journal.failure {
             hasReportedFailure = true
             onJournalFailure?(failure)
@@ -180,7 +213,9 @@ final class Gateway: WebApplication {
     // MARK: Redis
 
     private func writeHashes() {
-        if let redis { pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers) }
+        if let redis {
+            pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+        }
     }
 
     private func redisChanged(_ isReady: Bool) {
@@ -190,8 +225,7 @@ final class Gateway: WebApplication {
             return
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
-        pipeline.redis.rewriteAll(
-            pipeline.fanout, now: SystemClock.wallMicroseconds(), withinSeconds: configuration.redisLocationTTLSeconds)
+        pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
         writeHashes()
         if !hasWarmedUp {
             hasWarmedUp = true
@@ -216,52 +250,20 @@ final class Gateway: WebApplication {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
         }
-        connection.attachment = Handshake(path: request.path, token: PresentedToken(request))
-        return .accept
+        let token = PresentedToken(request)
+        return .accept(
+            request.path == "/v1/ingest"
+                ? IngestSocket(connection, gateway: self, token: token)
+                : TrackSocket(connection, gateway: self, token: token))
     }
 
-    override func opened(_ connection: WebConnection) {
-        guard let handshake = connection.attachment as? Handshake else { return connection.abort() }
-        connection.attachment = nil
-        guard isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
-        let token: String?
-        switch handshake.token {
-        case .none: token = nil
-        case .one(let presented): token = presented
-        case .conflicting: return connection.close(code: 4401, reason: "two credentials that differ")
-        }
-        if handshake.path == "/v1/ingest" {
-            let ingest = IngestConnection(connection, gateway: self, serial: nextSerial(), hasToken: token != nil)
-            connection.attachment = ingest
-            if let token { ingest.login(token) }
-        } else {
-            let track = TrackConnection(connection, gateway: self)
-            connection.attachment = track
-            track.opened(token: token)
-        }
-    }
-
-    override func received(_ message: Span<UInt8>, on connection: WebConnection) {
-        if let ingest = IngestConnection.of(connection) {
-            ingest.received(message)
-        } else if let track = connection.attachment as? TrackConnection {
-            track.received(message)
-        }
-    }
-
-    override func writable(_ connection: WebConnection) {
-        if let ingest = IngestConnection.of(connection) {
-            ingest.writable()
-        } else if let viewer = (connection.attachment as? TrackConnection)?.viewer, let server {
-            pipeline.fanout.writable(
-                viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
-                now: SystemClock.wallMicroseconds()
-            ) { handle, frames in Self.send(frames, to: handle, of: server) }
-        }
-    }
-
-    override func closed(_ connection: WebConnection) {
-        (connection.attachment as? TrackConnection)?.closed()
+    /// A viewer's socket has room again.
+    func tellMissed(_ viewer: ViewerIndex) {
+        guard let server else { return }
+        pipeline.fanout.writable(
+            viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
+            now: SystemClock.wallMicroseconds()
+        ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
@@ -271,21 +273,10 @@ final class Gateway: WebApplication {
     private func closeConnections(of credential: String) {
         server?.forEachConnection { connection in
             let id =
-                IngestConnection.of(connection)?.credentialID
-                ?? (connection.attachment as? TrackConnection)?.credentialID
+                (connection.session as? IngestSocket)?.credentialID
+                ?? (connection.session as? TrackSocket)?.credentialID
             if id == credential { connection.close(code: 4403, reason: "the credential was revoked") }
         }
-    }
-}
-
-/// What a WebSocket's handshake said, until the WebSocket is open.
-private final class Handshake {
-    let path: String
-    let token: PresentedToken
-
-    init(path: String, token: PresentedToken) {
-        self.path = path
-        self.token = token
     }
 }
 

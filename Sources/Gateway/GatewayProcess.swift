@@ -65,7 +65,10 @@ public final class GatewayProcess {
         let access = AccessControl(
             loop: loop, postgres: postgres, schema: configuration.postgresSchema,
             cache: CredentialCache(directory: configuration.journalDirectory))
-        let history = HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)
+        let history =
+            configuration.historyRetentionDays > 0
+            ? HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)
+            : HistoryWriter(discardingFrom: journal.store)
         gateway = Gateway(
             loop: loop, configuration: configuration, pipeline: pipeline, access: access, postgres: postgres,
             history: history, assets: Assets(configuration), log: log)
@@ -206,7 +209,7 @@ extension Configuration {
     var journal: JournalConfiguration {
         JournalConfiguration(
             directory: journalDirectory, segmentBytes: journalSegmentMiB << 20, limitBytes: journalLimitMiB << 20,
-            acceptCorruptSegment: journalAcceptCorruptSegments.split(separator: ",").map(String.init))
+            acceptCorruptSegment: journalAcceptCorruptSegment.split(separator: ",").map(String.init))
     }
 
     /// The history writer's part.

@@ -34,7 +34,8 @@ struct Router {
             switch result {
             case .refused: connection.respond(Problem.unauthenticated())
             case .unavailable:
-                connection.respond(Problem.overload("credentials cannot be checked while Postgres is away"))
+                connection.respond(
+                    Problem.unavailable("this credential is not known here and Postgres is away; try again"))
             case .known(let credential):
                 guard credential.permissions.contains(permission) else {
                     return connection.respond(Problem.forbidden(permission))

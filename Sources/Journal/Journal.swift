@@ -130,6 +130,9 @@ public final class Journal {
     /// Bytes in memory that are not durable yet.
     public var pendingBytes: Int { inFlightBytes + (filling.isEmpty ? 0 : filling.paddedSize) }
 
+    /// Of these, bytes that `submit` has not handed over yet.
+    public var gatheringBytes: Int { filling.isEmpty ? 0 : filling.paddedSize }
+
     /// Counters of the journal's thread.
     public var statistics: JournalStatistics { exchange.statistics }
 

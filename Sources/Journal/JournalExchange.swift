@@ -21,6 +21,10 @@ final class JournalExchange: @unchecked Sendable {
     private var isClosing = false
     private var hasEnded = false
     private var isWoken = false
+    /// The reader waits for a record behind this one; `.max` while it does not wait.
+    private var awaitedLSN = UInt64.max
+    /// Whether the loop's thread waits for the handed group.
+    private var isIdleAwaited = false
     private var storedFailure: JournalError?
     private var catalog = SegmentCatalog()
     private var storedStatistics = JournalStatistics()
@@ -56,13 +60,16 @@ final class JournalExchange: @unchecked Sendable {
             precondition(handed == nil, "one group at a time")
             handed = group
             busy.store(true, ordering: .releasing)
-            monitor.signal(.work)
         }
+        // Outside the lock, or the woken thread would run right into it.
+        monitor.signal(.work)
     }
 
     /// Waits until no group is handed over; false where the deadline came first or the journal failed.
     func waitUntilIdle(deadline: Int64) -> Bool {
         monitor.withLock {
+            isIdleAwaited = true
+            defer { isIdleAwaited = false }
             while handed != nil, storedFailure == nil, !hasEnded, Monitor.now() < deadline {
                 monitor.wait(for: .progress, until: deadline)
             }
@@ -87,6 +94,8 @@ final class JournalExchange: @unchecked Sendable {
     /// Waits for a record behind `lsn`, for `wake`, for the end, or for the deadline.
     func waitForRecords(after lsn: UInt64, deadline: Int64) -> UInt64 {
         monitor.withLock {
+            awaitedLSN = lsn
+            defer { awaitedLSN = .max }
             while durableLSN <= lsn, !isWoken, storedFailure == nil, !isClosing, Monitor.now() < deadline {
                 monitor.wait(for: .progress, until: deadline)
             }
@@ -152,7 +161,7 @@ final class JournalExchange: @unchecked Sendable {
 
     /// The group is durable; its buffer belongs to the loop's thread again.
     func completed(_ group: GroupBuffer, durableLSN: UInt64, microseconds: UInt64) {
-        monitor.withLock {
+        let isAwaited = monitor.withLock {
             storedStatistics.flushes += 1
             storedStatistics.flushedBytes += UInt64(group.paddedSize)
             storedStatistics.lastFlushMicroseconds = microseconds
@@ -162,8 +171,10 @@ final class JournalExchange: @unchecked Sendable {
             handed = nil
             full.store(false, ordering: .releasing)
             busy.store(false, ordering: .releasing)
-            monitor.signal(.progress)
+            return isIdleAwaited || durableLSN > awaitedLSN
         }
+        // A reader that waits for more than this is left asleep: groups come hundreds of times a second.
+        if isAwaited { monitor.signal(.progress) }
     }
 
     /// The group waits for space.

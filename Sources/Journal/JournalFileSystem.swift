@@ -80,11 +80,14 @@ extension JournalFileSystem {
         return done
     }
 
-    /// Writes all of an array.
-    func writeAll(_ file: FileHandle, _ bytes: [UInt8], at offset: Int, name: String) throws(FileError) {
+    /// Writes all of an array, or its first `count` bytes.
+    func writeAll(
+        _ file: FileHandle, _ bytes: [UInt8], count: Int? = nil, at offset: Int, name: String
+    ) throws(FileError) {
         // The closure of an array's withUnsafeBytes cannot throw a typed error.
         let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(FileError) in try writeAll(file, buffer, at: offset, name: name) }
+            let wanted = UnsafeRawBufferPointer(rebasing: buffer[..<(count ?? buffer.count)])
+            return Result { () throws(FileError) in try writeAll(file, wanted, at: offset, name: name) }
         }
         try result.get()
     }

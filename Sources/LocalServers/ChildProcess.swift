@@ -96,6 +96,11 @@ public final class ChildProcess: Sendable {
         state.send(number, to: processID)
     }
 
+    /// Sends a signal to the child and to those of its own children that stayed in its group.
+    func signalGroup(_ number: Int32) {
+        state.send(number, to: -processID)
+    }
+
     /// Waits until it has ended, at most `limit`; nil where it still runs.
     @discardableResult
     public func wait(_ limit: Duration = .seconds(30)) -> ExitStatus? {

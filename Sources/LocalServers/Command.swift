@@ -20,7 +20,10 @@ public enum Command {
             arguments, environment: environment, workingDirectory: workingDirectory, input: input, output: .captured,
             diesWithUs: nil)
         let status = child.wait(limit)
-        if status == nil { child.terminate(signal: SIGKILL) }
+        if status == nil {
+            child.signalGroup(SIGKILL)
+            child.terminate(signal: SIGKILL)
+        }
         return Result(status: status, output: child.output(last: 64 << 20))
     }
 

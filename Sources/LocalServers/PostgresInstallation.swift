@@ -37,6 +37,9 @@ struct PostgresInstallation: Sendable {
         guard chown(directory, serverUser.id, serverUser.group) == 0 else {
             throw .file(directory, reason: systemReason())
         }
+        guard try Command.run(asServerUser(["test", "-x", directory])).status?.isSuccess == true else {
+            throw .file(directory, reason: "the user `postgres` cannot reach it through the directories above it")
+        }
     }
 
     /// The command run as the server's user, told by INT when we die: a fast shutdown, where TERM would wait for

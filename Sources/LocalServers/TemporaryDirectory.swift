@@ -19,6 +19,8 @@ public struct TemporaryDirectory: Sendable {
         guard mkdtemp(&template) != nil else {
             throw .file(Self.parent, reason: systemReason())
         }
+        // As root, servers below it run as another user, who must be able to pass through.
+        if geteuid() == 0 { chmod(template, 0o711) }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.path = path
         registration = ProcessEnd.register(.directories) { removeTree(path) }

@@ -19,8 +19,6 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         case schema
         /// The caller's time is over, or the connection was ended by this side.
         case interrupted
-        /// The queue of questions is full.
-        case overflow
     }
 
     /// What helps.
@@ -71,7 +69,6 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         case (.schema, _) where sqlState == "42501": "Grant Drover's role that right."
         case (.schema, _): "Run `drover migrate`, then `drover check`."
         case (.interrupted, _): "Try again."
-        case (.overflow, _): "Try again when Postgres is faster."
         }
     }
 

@@ -42,6 +42,31 @@ public struct RedisCommands: Sendable {
         end()
     }
 
+    /// One part whose `length` bytes follow by `append`.
+    @inline(__always)
+    public mutating func beginArgument(length count: Int) {
+        bytes.append(UInt8(ascii: "$"))
+        length(count)
+    }
+
+    /// A byte of the part that was begun.
+    @inline(__always)
+    public mutating func append(_ byte: UInt8) {
+        bytes.append(byte)
+    }
+
+    /// Bytes of the part that was begun.
+    @inline(__always)
+    public mutating func append(_ more: [UInt8]) {
+        bytes.append(contentsOf: more)
+    }
+
+    /// Ends the part that was begun.
+    @inline(__always)
+    public mutating func endArgument() {
+        end()
+    }
+
     /// A whole command.
     public mutating func command(_ parts: [String]) {
         begin(arguments: parts.count)

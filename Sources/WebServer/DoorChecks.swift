@@ -22,9 +22,6 @@ enum DoorChecks {
         _ reader: HeaderReader, method: HTTPMethod, maximumBody: Int
     ) -> (refusal: DoorRefusal?, contentLength: Int) {
         if let refusal = host(reader) { return (refusal, 0) }
-        if method == .connect {
-            return (DoorRefusal(status: 405, code: "method_not_allowed", detail: "this is not a proxy"), 0)
-        }
         if reader.has(WSI_TOKEN_HTTP_TRANSFER_ENCODING) {
             // The library hands chunked bodies over undecoded, and a length beside them smuggles requests.
             let detail = "send the body with a Content-Length; transfer encodings are not read here"

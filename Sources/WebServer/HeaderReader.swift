@@ -64,7 +64,7 @@ extension WebRequest {
     private static let methods: [(lws_token_indexes, HTTPMethod)] = [
         (WSI_TOKEN_GET_URI, .get), (WSI_TOKEN_POST_URI, .post), (WSI_TOKEN_PUT_URI, .put),
         (WSI_TOKEN_DELETE_URI, .delete), (WSI_TOKEN_HEAD_URI, .head), (WSI_TOKEN_OPTIONS_URI, .options),
-        (WSI_TOKEN_PATCH_URI, .patch), (WSI_TOKEN_CONNECT, .connect),
+        (WSI_TOKEN_PATCH_URI, .patch),
     ]
 
     private static let headerTokens: [(lws_token_indexes, String)] = [

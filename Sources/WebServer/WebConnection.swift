@@ -29,7 +29,9 @@ public final class WebConnection {
     public let number: Int
     /// The peer's address, without port.
     public let peer: String
-    /// Whatever the application hangs on this connection.
+    /// Who gets what comes over the WebSocket; nil before the upgrade.
+    public internal(set) var session: WebSession?
+    /// Whatever the application hangs on the current request.
     public var attachment: AnyObject?
     var phase = Phase.http
     /// The request whose body is being read or that waits for its reply.

@@ -16,7 +16,7 @@ func webServerCallback(
     case LWS_CALLBACK_SERVER_WRITEABLE:
         let connection = connection(of: wsi)
         connection.hasRoomAgain()
-        if connection.phase == .webSocket { connection.server.application.writable(connection) }
+        if connection.phase == .webSocket { connection.session?.writable() }
         return 0
     case LWS_CALLBACK_HTTP:
         return connection(of: wsi).begin(HeaderReader(wsi: wsi))
@@ -26,6 +26,9 @@ func webServerCallback(
         return connection(of: wsi).bodyComplete()
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return connection(of: wsi).confirmUpgrade(HeaderReader(wsi: wsi))
+    case LWS_CALLBACK_RAW_ADOPT:
+        // The library makes a raw connection of a CONNECT request and asks nobody.
+        return connection(of: wsi).refuseTunnel()
     case LWS_CALLBACK_ESTABLISHED:
         return connection(of: wsi).established()
     case LWS_CALLBACK_RECEIVE_PONG:
@@ -112,6 +115,11 @@ extension WebConnection {
         return 0
     }
 
+    fileprivate func refuseTunnel() -> Int32 {
+        let refusal = DoorRefusal(status: 405, code: "method_not_allowed", detail: "this is not a proxy")
+        return refuse(refusal, WebRequest(method: .connect, path: "", query: [], headers: [:], peer: peer))
+    }
+
     // MARK: WebSocket
 
     fileprivate func confirmUpgrade(_ reader: HeaderReader) -> Int32 {
@@ -130,7 +138,8 @@ extension WebConnection {
             return -1
         }
         switch server.application.upgrade(request, on: self) {
-        case .accept:
+        case .accept(let session):
+            self.session = session
             maximumMessage = server.configuration.maximumMessageBytes[request.path] ?? 16_384
             return 0
         case .refuse(var response):
@@ -145,7 +154,7 @@ extension WebConnection {
         request = nil
         phase = .webSocket
         heardAt = server.second
-        server.application.opened(self)
+        session?.opened()
         return 0
     }
 
@@ -156,7 +165,7 @@ extension WebConnection {
         let bytes = UnsafeRawBufferPointer(start: input, count: length)
         if lws_is_first_fragment(wsi) != 0, lws_is_final_fragment(wsi) != 0 {
             guard lws_frame_is_binary(wsi) == 0 else { return refuseBinary() }
-            server.application.received(bytes.bindMemory(to: UInt8.self).span, on: self)
+            session?.received(bytes.bindMemory(to: UInt8.self).span)
             return 0
         }
         return gather(bytes)
@@ -178,7 +187,7 @@ extension WebConnection {
         deadline = 0
         let message = gathered
         gathered = []
-        server.application.received(message.span, on: self)
+        session?.received(message.span)
         return 0
     }
 
@@ -191,7 +200,8 @@ extension WebConnection {
 
     fileprivate func destroyed() {
         phase = .closed
-        server.application.closed(self)
+        session?.closed()
+        session = nil
         attachment = nil
         lws_set_opaque_user_data(wsi, nil)
         server.detach(self)

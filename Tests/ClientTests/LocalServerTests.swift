@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func `a command that takes too long is ended`() throws {
-        let result = try Command.run(["sleep", "60"], within: .milliseconds(50))
+        let result = try Command.run(["sh", "-c", "tail -f /dev/null; true"], within: .milliseconds(50))
         #expect(result.status == nil)
     }
 
@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test func `a child that ignores the polite signal is ended by SIGKILL`() throws {
-        let child = try ChildProcess(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
+        let child = try ChildProcess(["sh", "-c", "trap '' TERM; echo ready; exec tail -f /dev/null"])
         #expect(child.waitForOutput("ready"))
         #expect(child.terminate(grace: .milliseconds(50)) == .signalled(SIGKILL))
     }
@@ -88,6 +88,21 @@ import Testing
         #expect(throws: LocalServerError.self) { try postgres.psql("SELECT 1", within: .milliseconds(300)) }
         postgres.thaw()
         #expect(try postgres.psql("SELECT 1") == "1")
+    }
+
+    @Test func `Postgres below a directory of ours is there, below a closed one it says why not`() throws {
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        let postgres = try LocalPostgres.start(directory: "\(directory.path)/deeper/pg", durable: true)
+        #expect(try postgres.psql("SHOW fsync") == "on")
+        postgres.stop()
+        if geteuid() == 0 {
+            chmod(directory.path, 0o700)
+            let error = #expect(throws: LocalServerError.self) {
+                try LocalPostgres.start(directory: "\(directory.path)/deeper/other")
+            }
+            #expect(error?.description.contains("cannot reach it") == true)
+        }
     }
 
     @Test func `wrong SQL is an error with the server's words`() throws {

@@ -172,6 +172,39 @@ struct HistoryWriterTests {
         #expect(try fixture.number("SELECT count(*) FROM pg_class WHERE relname = 'ingest_checkpoints'") == 0)
     }
 
+    @Test
+    func
+        `Drover's tables stand in their own schema beside a platform's, and a direct address serves what a pool cannot`()
+        throws
+    {
+        let fixture = try HistoryFixture()
+        try fixture.connection().run(
+            "CREATE TABLE driver_location_events (mine int); CREATE TABLE schema_migrations (mine int)")
+        fixture.configuration.schema = "drover"
+        fixture.configuration.directURL = fixture.url + "&application_name=direct"
+        let writer = fixture.startWriter()
+        fixture.append([try somePing(1), try somePing(1, flags: .late)])
+        fixture.drain(writer)
+        writer.stop()
+        #expect(writer.inserted == 1)
+        #expect(writer.alreadyThere == 1)
+        #expect(try fixture.number("SELECT count(*) FROM drover.driver_location_events") == 1)
+        #expect(try fixture.number("SELECT count(*) FROM public.driver_location_events") == 0)
+        #expect(writer.counters.partitionError == nil)
+    }
+
+    @Test func `a time zone that Postgres does not know is named`() throws {
+        let fixture = try HistoryFixture()
+        fixture.configuration.timeZone = "Mars/Olympus Mons"
+        let writer = fixture.startWriter()
+        fixture.append([try somePing(1)])
+        eventually("the writer holds") { writer.isHolding }
+        #expect(writer.counters.lastError?.contains("Set DROVER_HISTORY_TIME_ZONE") == true)
+        #expect(writer.counters.partitionError?.contains("Mars/Olympus Mons") == true)
+        #expect(writer.deadLettered == 0)
+        writer.stop()
+    }
+
     @Test func `the newest row of each active driver shows in the view`() throws {
         let fixture = try HistoryFixture()
         let writer = fixture.startWriter()

@@ -283,31 +283,3 @@ import Testing
         }
     }
 }
-
-@Suite struct `The checksum` {
-    @Test func `is CRC-32C`() {
-        // The check value of the catalogue of parametrised CRC algorithms, and RFC 3720, B.4.
-        for (bytes, expected) in [
-            (Array("123456789".utf8), 0xE306_9283), ([UInt8](repeating: 0, count: 32), 0x8A91_36AA),
-            ([UInt8](repeating: 0xFF, count: 32), 0x62A8_AB43), ([], 0),
-        ] as [([UInt8], UInt32)] {
-            var checksum = Checksum()
-            bytes.withUnsafeBytes { checksum.add($0) }
-            #expect(checksum.value == expected)
-        }
-    }
-
-    @Test func `does not depend on how the bytes are cut`() {
-        let bytes = recordBytes(9, length: 100)
-        var whole = Checksum()
-        bytes.withUnsafeBytes { whole.add($0) }
-        for cut in 0...100 {
-            var parts = Checksum()
-            bytes.withUnsafeBytes { all in
-                parts.add(UnsafeRawBufferPointer(rebasing: all[..<cut]))
-                parts.add(UnsafeRawBufferPointer(rebasing: all[cut...]))
-            }
-            #expect(parts.value == whole.value)
-        }
-    }
-}

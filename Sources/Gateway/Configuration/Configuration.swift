@@ -13,13 +13,13 @@ public struct Configuration: Sendable, Equatable {
     public var redisLocationChannel = "driver:{id}:location"
     /// Key of the GEO set.
     public var redisGeoKey = "drivers:geo"
-    /// Life of a driver's hash after its last ping, in seconds.
+    /// Life of a driver's hash after it was last written, in seconds.
     public var redisLocationTTLSeconds = 300
     /// How often changed hashes are written, in milliseconds.
     public var redisWriteIntervalMilliseconds = 250
     /// Where Postgres is, as libpq reads it.
     public var postgresURL = "postgresql:///drover"
-    /// Beside a transaction-mode pool: a direct connection for locks and DDL. Empty: the same.
+    /// Beside a transaction-mode pool: a direct connection for migrations and partitions. Empty: the same.
     public var postgresDirectURL = ""
     /// The schema of Drover's tables.
     public var postgresSchema = "public"
@@ -30,10 +30,10 @@ public struct Configuration: Sendable, Equatable {
     /// Size of one segment, in MiB.
     public var journalSegmentMiB = 16
     /// Damaged segment files that are given up, separated by commas.
-    public var journalAcceptCorruptSegments = ""
+    public var journalAcceptCorruptSegment = ""
     /// The zone whose days are the partitions' days.
     public var historyTimeZone = "UTC"
-    /// How long history is kept, in days; 0 keeps nothing.
+    /// Age beyond which a ping is refused as stale, in days; 0 keeps no history.
     public var historyRetentionDays = 30
     /// Most rows in one COPY.
     public var historyBatchRecords = 5_000

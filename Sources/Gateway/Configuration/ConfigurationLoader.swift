@@ -27,12 +27,16 @@ extension Configuration {
         do {
             node = try Yams.compose(yaml: yaml)
         } catch {
-            throw ConfigurationError(description: "\(name): not YAML: \(error)")
+            throw Self.notYAML(error, name: name)
         }
         guard let node else { return }
         let settings = Dictionary(uniqueKeysWithValues: Settings.all().map { ($0.name, $0) })
+        var seen: Set<String> = []
         for (key, value) in try Self.flatten(node, prefix: "", name: name) {
             let line = value.mark.map { ":\($0.line)" } ?? ""
+            guard seen.insert(key).inserted else {
+                throw ConfigurationError(description: "\(name)\(line): \(key) stands twice. Keep one of them")
+            }
             guard let setting = settings[key] else {
                 throw ConfigurationError(
                     description: "\(name)\(line): no setting is called \(key)\(Self.suggestion(for: key))")
@@ -64,7 +68,9 @@ extension Configuration {
 
     private mutating func apply(override: String) throws {
         guard let separator = override.firstIndex(of: "=") else {
-            throw ConfigurationError(description: "--set \(override): expected name=value")
+            // What stands behind a mistyped separator may be a password.
+            let name = override.prefix { $0.isLetter || $0 == "." || $0 == "_" }
+            throw ConfigurationError(description: "--set \(name): expected name=value, such as listen=127.0.0.1:8080")
         }
         let name = String(override[..<separator])
         guard let setting = Settings.all().first(where: { $0.name == name }) else {
@@ -107,6 +113,22 @@ extension Configuration {
             throw ConfigurationError(description: "listen is ADDRESS:PORT such as 127.0.0.1:8080, not \"\(listen)\"")
         }
         return (listen[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: "[]")), port)
+    }
+
+    /// Where a document stops being YAML and why, in the parser's words but without the line it quotes: a URL in it may
+    /// hold a password.
+    private static func notYAML(_ error: any Error, name: String) -> ConfigurationError {
+        let place: String
+        let problem: String
+        switch error as? YamlError {
+        case .scanner(_, let text, let mark, _), .parser(_, let text, let mark, _), .composer(_, let text, let mark, _):
+            (place, problem) = (":\(mark.line)", text)
+        case .duplicatedKeysInMapping(_, let context):
+            (place, problem) = (":\(context.mark.line)", "a name stands twice in the map that begins here")
+        case .reader(let text, _, _, _): (place, problem) = ("", text)
+        default: (place, problem) = ("", "it cannot be read")
+        }
+        return ConfigurationError(description: "\(name)\(place): not YAML: \(problem)")
     }
 
     private static func flatten(_ node: Node, prefix: String, name: String) throws -> [(String, Node)] {

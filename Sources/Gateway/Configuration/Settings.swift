@@ -53,6 +53,20 @@ struct Setting {
             show: { String($0[keyPath: path]) })
     }
 
+    static func choice(
+        _ name: String, _ path: WritableKeyPath<Configuration, String>, _ words: [String], _ meaning: String
+    ) -> Setting {
+        Setting(
+            name: name, unit: "", meaning: meaning,
+            apply: { (configuration, value) throws(SettingError) in
+                guard words.contains(value) else {
+                    throw SettingError("one of \(words.joined(separator: ", "))")
+                }
+                configuration[keyPath: path] = value
+            },
+            show: { "\"\($0[keyPath: path])\"" })
+    }
+
     static func flag(_ name: String, _ path: WritableKeyPath<Configuration, Bool>, _ meaning: String) -> Setting {
         Setting(
             name: name, unit: "", meaning: meaning,
@@ -81,29 +95,34 @@ enum Settings {
     static func all() -> [Setting] {
         [
             .text("listen", \.listen, "address and port of HTTP and WebSocket"),
-            .text("redis.url", \.redisURL, "redis://[user:password@]host[:port][/database] or unix:///path"),
+            .text(
+                "redis.url", \.redisURL,
+                "redis://[user:password@]host[:port][/database] or unix:///path[?db=number]"),
             .text("redis.location_key", \.redisLocationKey, "hash of a driver's newest position"),
             .text("redis.location_channel", \.redisLocationChannel, "channel its positions are published on"),
             .text("redis.geo_key", \.redisGeoKey, "GEO set of all drivers that are not offline"),
-            .integer("redis.location_ttl_s", \.redisLocationTTLSeconds, 1...86_400, "s", "life of a hash after a ping"),
+            .integer(
+                "redis.location_ttl_s", \.redisLocationTTLSeconds, 1...86_400, "s",
+                "life of a hash after it was written"),
             .integer(
                 "redis.write_interval_ms", \.redisWriteIntervalMilliseconds, 20...10_000, "ms",
                 "least time between two writes of hashes"),
             .text("postgres.url", \.postgresURL, "as libpq reads it"),
-            .text("postgres.direct_url", \.postgresDirectURL, "for locks and DDL beside a transaction-mode pool"),
+            .text(
+                "postgres.direct_url", \.postgresDirectURL,
+                "for migrations and partitions beside a transaction-mode pool"),
             .text("postgres.schema", \.postgresSchema, "schema of Drover's tables"),
-            .text("journal.directory", \.journalDirectory, "where acknowledged pings wait for Postgres"),
+            .text("journal.directory", \.journalDirectory, "where pings are durable and wait for Postgres"),
             .integer(
                 "journal.limit_mib", \.journalLimitMiB, 1...4_194_304, "MiB", "beyond this, new pings are refused"),
             .integer("journal.segment_mib", \.journalSegmentMiB, 1...256, "MiB", "size of one file"),
             .text(
-                "journal.accept_corrupt_segments", \.journalAcceptCorruptSegments,
+                "journal.accept_corrupt_segment", \.journalAcceptCorruptSegment,
                 "damaged files whose records are given up"),
             .text("history.time_zone", \.historyTimeZone, "zone whose days are the partitions' days"),
             .integer(
                 "history.retention_days", \.historyRetentionDays, 0...3_650, "days",
-                "age of the oldest ping; 0 keeps none"
-            ),
+                "age beyond which a ping is stale; 0 keeps no history"),
             .integer("history.batch_records", \.historyBatchRecords, 1...100_000, "rows", "most rows in one COPY"),
             .integer(
                 "history.batch_ms", \.historyBatchMilliseconds, 1...900, "ms", "longest wait for a batch to fill"),
@@ -136,7 +155,9 @@ enum Settings {
             .text("map.tile_url", \.mapTileURL, "tile address with {z}, {x}, {y}; empty draws a grid"),
             .text("map.tile_attribution", \.mapTileAttribution, "credit to the tiles' owner"),
             .text("map.leaflet_directory", \.mapLeafletDirectory, "Leaflet's files, from Debian's libjs-leaflet"),
-            .text("log.level", \.logLevel, "trace, debug, info, notice, warning, error or critical"),
+            .choice(
+                "log.level", \.logLevel, ["trace", "debug", "info", "notice", "warning", "error", "critical"],
+                "least important lines that are written"),
         ]
     }
 }

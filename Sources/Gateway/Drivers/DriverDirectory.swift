@@ -65,7 +65,13 @@ final class DriverDirectory {
         var ready: [() -> Void] = []
         for id in ids {
             let driver = pipeline.addDriver(id)
-            if let position = found[id] { pipeline.recall(position, isLate: false, of: driver) }
+            if var position = found[id] {
+                // The hash holds milliseconds. The very fix is remembered, and nothing from within its millisecond is
+                // taken for newer, so that a repetition of a finer one is not accepted again.
+                pipeline.recall(position, isLate: true, of: driver)
+                position.recordedAt += 999
+                pipeline.recall(position, isLate: false, of: driver)
+            }
             // Oldest first, so that the judge's ring ends with the newest.
             for position in past[id]?.reversed() ?? [] { pipeline.recall(position, isLate: false, of: driver) }
             isWanted.remove(id)

@@ -46,7 +46,7 @@ final class HistoryCounters: Sendable {
     /// What the writer is doing.
     var state: HistoryState { current.withLock { $0 } }
 
-    /// The last thing that went wrong, with what to do about it; nil once rows were written again.
+    /// The last thing that went wrong, with what to do about it; nil once the writer is ready again.
     var lastError: String? { error.withLock { $0 } }
 
     /// Why the partitions of the days ahead could not be made at the last attempt; nil where they are there.

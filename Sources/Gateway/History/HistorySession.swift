@@ -8,9 +8,12 @@ import Tracking
 
 /// A connection with what it knows: the checkpoint and the partitions. One thread.
 final class HistorySession {
+    private static let migrationMilliseconds = 1_800_000
+
     private let connection: PostgresConnection
     private let configuration: HistoryConfiguration
     private let cutOff: PostgresCutOff
+    private let address: PostgresAddress
     private let direct: PostgresAddress?
     private var partitions: Partitions
     private var stream: [UInt8] = []
@@ -21,7 +24,7 @@ final class HistorySession {
     init(_ configuration: HistoryConfiguration, cutOff: PostgresCutOff) throws(PostgresError) {
         self.configuration = configuration
         self.cutOff = cutOff
-        let address = try PostgresAddress(configuration.postgresURL)
+        address = try PostgresAddress(configuration.postgresURL)
         if let url = configuration.directURL { direct = try PostgresAddress(url) } else { direct = nil }
         partitions = Partitions(schema: configuration.schema, timeZone: configuration.timeZone)
         connection = try PostgresConnection(address, cutOff: cutOff)
@@ -33,7 +36,10 @@ final class HistorySession {
     /// Brings the schema up to date, or checks that it is where the configuration leaves that to `drover migrate`.
     func prepareSchema() throws(PostgresError) {
         if configuration.migrate {
-            try Migrations.migrate(directConnection(), schema: configuration.schema)
+            // A migration may rewrite a table, and wait for another gateway that does.
+            let patient = try PostgresConnection(
+                direct ?? address, cutOff: cutOff, callMilliseconds: Self.migrationMilliseconds)
+            try Migrations.migrate(patient, schema: configuration.schema)
         } else {
             try Migrations.check(connection, schema: configuration.schema)
         }

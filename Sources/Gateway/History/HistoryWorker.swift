@@ -3,6 +3,7 @@
 import EventLoop
 import Journal
 import PostgresClient
+import Synchronization
 import Tracking
 
 /// What keeps the worker from going on.
@@ -50,6 +51,10 @@ struct HistoryWorker: ~Copyable {
     /// What the last COMMIT that was sent would have done, where its answer did not come.
     private var unanswered: HistoryOutcome?
     private var nextPartitionsAt: Int64 = 0
+    /// Whether the present connection got as far as writing.
+    private var isServing = false
+    /// Whether writing met something to repair: then being connected does not yet mean being ready.
+    private var mustProve = false
 
     init(
         _ configuration: HistoryConfiguration, _ store: JournalStore, _ counters: HistoryCounters,
@@ -72,6 +77,8 @@ struct HistoryWorker: ~Copyable {
             } catch {
                 counters.set(lastError: error.description)
                 counters.set(error.needsRepair ? .holding(error.description) : .connecting)
+                if error.needsRepair, isServing { mustProve = true }
+                isServing = false
             }
             if signals.isStopping { return }
             let longest = configuration.retryMilliseconds.upperBound
@@ -94,7 +101,9 @@ struct HistoryWorker: ~Copyable {
         try keepPartitions(session)
         let reader = try journal { () throws(JournalError) in try store.makeReader(after: session.checkpoint) }
         store.release(through: session.checkpoint)
-        counters.set(.ready)
+        counters.lastCommittedLSN.store(session.checkpoint, ordering: .releasing)
+        isServing = true
+        if !mustProve { becomeReady() }
         while true {
             let stopping = signals.isStopping
             guard try gather(from: reader, after: session.checkpoint, waiting: !stopping) else {
@@ -162,6 +171,12 @@ struct HistoryWorker: ~Copyable {
                 plan.metBadRow()
             }
         }
+        mustProve = false
+        becomeReady()
+    }
+
+    private func becomeReady() {
+        counters.set(.ready)
         counters.set(lastError: nil)
     }
 

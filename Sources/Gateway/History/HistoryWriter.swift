@@ -30,7 +30,11 @@ final class HistoryWriter: Sendable {
             counters.lastCommittedLSN.store(position, ordering: .releasing)
             while !signals.isStopping {
                 let durable = store.waitForRecords(after: position, timeoutMilliseconds: 1_000)
-                guard durable > position else { continue }
+                guard durable > position else {
+                    // A journal that has ended does not wait; do not spin.
+                    signals.cutOff.pause(milliseconds: 10)
+                    continue
+                }
                 store.release(through: durable)
                 counters.recordsDiscarded.wrappingAdd(durable - position, ordering: .relaxed)
                 counters.lastCommittedLSN.store(durable, ordering: .releasing)

@@ -35,10 +35,11 @@ final class AcknowledgementQueue {
 
     /// A frame was judged; all it keeps is at or below `lsn`.
     @inline(__always)
-    func wait(for lsn: UInt64, frameOf ingest: IngestConnection, sequence: Int64, receivedAt: Microseconds) {
+    func wait(for lsn: UInt64, frameOf ingest: IngestSocket, sequence: Int64, receivedAt: Microseconds) {
         entries.append(
             Entry(
-                lsn: lsn, connection: Int32(ingest.number), isRequest: false, serial: ingest.serial, sequence: sequence,
+                lsn: lsn, connection: Int32(ingest.connection.number), isRequest: false, serial: ingest.serial,
+                sequence: sequence,
                 receivedAt: receivedAt))
     }
 
@@ -62,14 +63,18 @@ final class AcknowledgementQueue {
             server.withConnection(Int(entry.connection)) { connection in
                 if entry.isRequest {
                     answer(entry, connection)
-                } else if let ingest = IngestConnection.of(connection), ingest.serial == entry.serial {
+                } else if let session = connection.session, session.serial == entry.serial {
+                    // Serials are unique and frames come from ingest sessions only, so this is one.
+                    let ingest = unsafeDowncast(session, to: IngestSocket.self)
                     if ingest.raise(to: entry.sequence) { due.append(entry.connection) }
                 }
             }
         }
         for number in due {
             server.withConnection(Int(number)) { connection in
-                IngestConnection.of(connection)?.acknowledge(through: lsn)
+                if let session = connection.session {
+                    unsafeDowncast(session, to: IngestSocket.self).acknowledge(through: lsn)
+                }
             }
         }
         due.removeAll(keepingCapacity: true)

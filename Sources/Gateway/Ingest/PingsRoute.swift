@@ -56,8 +56,8 @@ struct PingsRoute {
             gateway.directory.load(pipeline.unknown) { take(request, sender, connection) }
             return
         }
-        guard gateway.isAccepting, pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
-            return connection.respond(Problem.overload("the journal is full"))
+        if let obstacle = gateway.obstacle {
+            return connection.respond(Problem.unavailable(obstacle + "; nothing was stored, send it again"))
         }
         let now = SystemClock.wallMicroseconds()
         pipeline.process(sender, now: now)

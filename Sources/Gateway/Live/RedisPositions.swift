@@ -10,7 +10,7 @@ final class RedisPositions {
     private let key: KeyTemplate
     private let channel: KeyTemplate
     private let geoKey: String
-    private let ttlMilliseconds: String
+    private let ttl: Microseconds
     private var commands = RedisCommands()
     private var writer = JSONWriter()
     /// Drivers whose position is not published, and not in the hash, yet.
@@ -30,7 +30,7 @@ final class RedisPositions {
         key = KeyTemplate(configuration.redisLocationKey)
         channel = KeyTemplate(configuration.redisLocationChannel)
         geoKey = configuration.redisGeoKey
-        ttlMilliseconds = String(configuration.redisLocationTTLSeconds * 1_000)
+        ttl = Int64(configuration.redisLocationTTLSeconds) * 1_000_000
     }
 
     /// A driver has a new newest position. Hot path.
@@ -55,7 +55,7 @@ final class RedisPositions {
             let id = table.id(of: driver)
             commands.begin(arguments: 3)
             commands.argument("PUBLISH")
-            commands.argument(channel.bytes(for: id))
+            channel.append(id, to: &commands)
             writer.removeAll()
             writer.raw("{\"driver_id\":")
             writer.id(id)
@@ -69,13 +69,13 @@ final class RedisPositions {
     }
 
     /// Writes the hashes and GEO entries of what changed.
-    func write(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable) {
+    func write(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable, now: Microseconds) {
         guard redis.hasRoom, !unwritten.isEmpty else { return }
         commands.removeAll()
         unwritten.drain { driver in
             guard let position = fanout.position(of: driver) else { return }
             let id = table.id(of: driver)
-            writeHash(key.bytes(for: id), position)
+            writeHash(id, position, lifeMilliseconds: (position.receivedAt + ttl - now) / 1_000)
             writeGeo(driver, id, position)
             counters.hashes += 1
         }
@@ -83,11 +83,9 @@ final class RedisPositions {
     }
 
     /// After a reconnection the server may be empty: everything that is still alive is written again.
-    func rewriteAll(_ fanout: Fanout, now: Microseconds, withinSeconds seconds: Int) {
+    func rewriteAll(_ fanout: Fanout, now: Microseconds) {
         for driver in 0..<fanout.driverCount {
-            if let position = fanout.position(of: driver), now - position.receivedAt < Int64(seconds) * 1_000_000 {
-                unwritten.insert(driver)
-            }
+            if let position = fanout.position(of: driver), now - position.receivedAt < ttl { unwritten.insert(driver) }
         }
     }
 
@@ -104,11 +102,11 @@ final class RedisPositions {
         redis.send(commands)
     }
 
-    private func writeHash(_ key: [UInt8], _ position: Position) {
+    private func writeHash(_ id: DriverID, _ position: Position, lifeMilliseconds: Int64) {
         let known = 5 + (position.speed == nil ? 0 : 1) + (position.heading == nil ? 0 : 1)
         commands.begin(arguments: 2 + 2 * known)
         commands.argument("HSET")
-        commands.argument(key)
+        key.append(id, to: &commands)
         field("lat") { $0.degrees(position.latitude) }
         field("lng") { $0.degrees(position.longitude) }
         field("accuracy") { $0.thousandths(position.accuracy) }
@@ -120,14 +118,16 @@ final class RedisPositions {
             // What became unknown must not stay behind as if it were known.
             commands.begin(arguments: 2 + 7 - known)
             commands.argument("HDEL")
-            commands.argument(key)
+            key.append(id, to: &commands)
             if position.heading == nil { commands.argument("heading") }
             if position.speed == nil { commands.argument("speed") }
         }
         commands.begin(arguments: 3)
         commands.argument("PEXPIRE")
-        commands.argument(key)
-        commands.argument(ttlMilliseconds)
+        key.append(id, to: &commands)
+        writer.removeAll()
+        writer.integer(max(1, lifeMilliseconds))
+        commands.argument(writer.bytes)
     }
 
     private func field(_ name: String, _ value: (inout JSONWriter) -> Void) {
@@ -151,9 +151,9 @@ final class RedisPositions {
         writer.removeAll()
         writer.degrees(position.latitude)
         commands.argument(writer.bytes)
-        writer.removeAll()
-        for index in 0..<id.text.count { writer.bytes.append(id.text[index]) }
-        commands.argument(writer.bytes)
+        commands.beginArgument(length: id.text.count)
+        for index in 0..<id.text.count { commands.append(id.text[index]) }
+        commands.endArgument()
     }
 }
 
@@ -171,16 +171,18 @@ struct KeyTemplate {
         suffix = Array(bytes[start...].dropFirst(marker.count))
     }
 
-    func bytes(for id: DriverID) -> [UInt8] {
-        var bytes = prefix
-        bytes.reserveCapacity(prefix.count + id.text.count + suffix.count)
-        for index in 0..<id.text.count { bytes.append(id.text[index]) }
-        bytes.append(contentsOf: suffix)
-        return bytes
+    /// Appends the key of `id` as a command's argument; allocates nothing.
+    @inline(__always)
+    func append(_ id: DriverID, to commands: inout RedisCommands) {
+        commands.beginArgument(length: prefix.count + id.text.count + suffix.count)
+        commands.append(prefix)
+        for index in 0..<id.text.count { commands.append(id.text[index]) }
+        commands.append(suffix)
+        commands.endArgument()
     }
 
     func string(for id: DriverID) -> String {
-        String(decoding: bytes(for: id), as: UTF8.self)
+        String(decoding: prefix, as: UTF8.self) + id.string + String(decoding: suffix, as: UTF8.self)
     }
 }
 

@@ -20,8 +20,8 @@ enum Problem {
     }
 
     /// 503: send it again in a second.
-    static func overload(_ detail: String) -> WebResponse {
-        response(503, "unavailable", detail + "; nothing was stored, send it again", headers: [("Retry-After", "1")])
+    static func unavailable(_ detail: String) -> WebResponse {
+        response(503, "unavailable", detail, headers: [("Retry-After", "1")])
     }
 
     /// 401, alike for every kind of bad credential.

@@ -3,7 +3,7 @@
 
 import { DroverClient } from "/drover.js";
 import { createMap } from "./ground.js";
-import { Vans } from "./markers.js";
+import { Vans, crowd } from "./markers.js";
 import { DriverRows } from "./rows.js";
 import {
   Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, setText, showConnection,
@@ -14,8 +14,6 @@ import {
 const pollEvery = 3_000;
 const settleTime = 400;
 const pageLimit = 1_000;
-/** With more drivers only the chosen one shows its name. */
-const crowd = 60;
 const world = "-85,-180,85,180";
 
 const settings = await loadSettings();
@@ -29,6 +27,7 @@ const rows = new DriverRows(byId("drivers"), vans, follow);
 /** The session has room for no more subjects; the other drivers move with each answer about the box. */
 let full = false;
 let followed = "";
+/** Until somebody is found, or the map is moved by hand, everybody is looked for, wherever they are. */
 let firstLook = true;
 let truncated = false;
 let failing = false;
@@ -36,6 +35,7 @@ let pollTimer = 0;
 
 exposeToTests(map, vans, () => client);
 map.on("dragstart", () => follow(""));
+map.on("movestart", () => { firstLook = false; });
 // Following moves the map all the time.
 map.on("moveend", () => { if (client && followed === "") askSoon(settleTime); });
 byId("search").oninput = () => {
@@ -89,6 +89,7 @@ function stop() {
   watched = new Set();
   refused = new Set();
   full = truncated = false;
+  firstLook = true;
   follow("");
   refresh();
 }
@@ -105,8 +106,7 @@ async function poll() {
   const current = client;
   let found;
   try {
-    found = await drivers(visibleBox());
-    if (firstLook && found.length === 0) found = await drivers(world);
+    found = await drivers(firstLook ? world : visibleBox());
   } catch (error) {
     if (client !== current) return;
     const { status = 0, retryAfter = 0, message } = /** @type {Refusal} */ (error);
@@ -120,10 +120,10 @@ async function poll() {
   if (failing) notice("");
   failing = false;
   truncated = found.length >= pageLimit;
-  if (firstLook && found.length > 0 && !found.some((position) => map.getBounds().contains(position))) {
+  if (firstLook && found.length > 0) {
+    firstLook = false;
     map.fitBounds(L.latLngBounds(found), { padding: [40, 40], maxZoom: 14, animate: false });
   }
-  firstLook = false;
   meet(found);
   // The map may have been moved meanwhile, and be asked about sooner.
   if (pollTimer === 0) askSoon(pollEvery);

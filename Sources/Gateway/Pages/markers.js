@@ -10,6 +10,8 @@ import { ageWords, setText } from "./page.js";
 const shortestGlide = 100;
 const longestGlide = 5_000;
 const glideSlack = 1.1;
+/** With more drivers only the chosen one shows its name. */
+export const crowd = 60;
 const severity = { live: 0, stale: 1, offline: 2 };
 
 /**
@@ -42,7 +44,10 @@ export class Vans {
     this.onPick = onPick;
     // Leaflet animates a zoom itself; a marker moved meanwhile would jump.
     map.on("zoomstart", () => { this.#zooming = true; });
-    map.on("zoomend", () => { this.#zooming = false; });
+    map.on("zoomend", () => {
+      this.#zooming = false;
+      this.arrangeNames();
+    });
   }
 
   get all() { return [...this.#vans.values()]; }
@@ -113,6 +118,31 @@ export class Vans {
       van.circle?.getElement()?.classList.toggle("old", state !== "live");
     }
     setText(van.label, state === "live" ? van.id : `${van.id} · ${ageWords(age)}`);
+  }
+
+  // Shows the names that have room beside every disc and the names before them: the chosen driver's first, then those
+  // that show already, lest they flicker. One without room shows when it is pointed at.
+  arrangeNames() {
+    if (this.#zooming || this.#vans.size > crowd) return;
+    const rank = (/** @type {Van} */ { id, element }) =>
+      id === this.#selected ? 0 : element.classList.contains("nameless") ? 2 : 1;
+    // Everything is measured before anything is changed, which costs one layout.
+    const placed = this.all.sort((a, b) => rank(a) - rank(b)).map((van) => {
+      const { x, y } = this.map.latLngToContainerPoint(van.drawn);
+      const half = van.label.offsetWidth / 2 + 2;
+      return {
+        van, disc: { left: x - 13, right: x + 13, top: y - 13, bottom: y + 13 },
+        name: { left: x - half, right: x + half, top: y + 15, bottom: y + 36 },
+      };
+    });
+    /** @type {Box[]} */
+    const names = [];
+    for (const { van, name } of placed) {
+      const hasRoom = !names.some((other) => overlap(name, other))
+        && !placed.some((other) => other.van !== van && overlap(name, other.disc));
+      if (hasRoom || van.id === this.#selected) names.push(name);
+      van.element.classList.toggle("nameless", !hasRoom);
+    }
   }
 
   // How long ago the newest fix was, ms, on the server's clock.
@@ -194,6 +224,10 @@ export class Vans {
     }
   }
 }
+
+/** @typedef {{left: number, right: number, top: number, bottom: number}} Box px */
+/** @param {Box} a @param {Box} b */
+const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
 // An arrow where the heading is known.
 /** @param {HTMLElement} element @param {Van} van */

@@ -115,6 +115,7 @@ export function exposeToTests(map, vans, client) {
       markers: () => vans.describe(),
       state: () => client()?.state.name ?? "closed",
       center: () => [map.getCenter().lat, map.getCenter().lng],
+      zoom: () => map.getZoom(),
     },
   });
 }

@@ -35,6 +35,7 @@ export class DriverRows {
       showHeading(row.item, van);
       setText(row.details, this.#detailsOf(van));
     }
+    this.vans.arrangeNames();
   }
 
   // Shows only the drivers whose id contains the text.
@@ -99,7 +100,9 @@ export class DriverRows {
   #detailsOf(van) {
     const age = this.vans.ageOf(van);
     if (van.state === "live") return `${speedWords(van.position.speed)} · ${ageWords(age)}`;
-    const what = van.status?.reason?.replaceAll("_", " ") ?? (van.state === "stale" ? "no news" : "offline");
+    const reason = van.status?.reason ?? "no_ping";
+    const silent = van.state === "stale" ? "no news" : "offline";
+    const what = reason === "no_ping" ? silent : reason.replaceAll("_", " ");
     return `${what} since ${sinceWords(van.position.recorded_at, age)} (${ageWords(age)})`;
   }
 }

@@ -42,17 +42,8 @@ public struct DriverTable: Sendable {
 
     /// Where `id` stands, or the empty slot where it would.
     private func slot(for id: DriverID) -> Int {
-        var slot = Int(truncatingIfNeeded: hash(id)) & (slots.count - 1)
+        var slot = Int(truncatingIfNeeded: id.text.mixed(seed: seed)) & (slots.count - 1)
         while slots[slot] != 0, ids[Int(slots[slot]) - 1] != id { slot = (slot + 1) & (slots.count - 1) }
         return slot
-    }
-
-    private func hash(_ id: DriverID) -> UInt64 {
-        var value = seed
-        for index in 0..<id.text.count {
-            value = (value ^ UInt64(id.text[index])) &* 0x9E37_79B9_7F4A_7C15
-            value ^= value >> 29
-        }
-        return value
     }
 }

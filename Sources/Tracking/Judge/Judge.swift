@@ -49,7 +49,8 @@ public struct Judge: Sendable {
         let fix = Anchor(ping)
         if let newest = memories[driver].newest {
             if fix.recordedAt <= newest.recordedAt {
-                if isRemembered(fix.recordedAt, of: driver) { return .duplicate }
+                // The newest is remembered even where 64 late pings have pushed it out of the ring.
+                if fix.recordedAt == newest.recordedAt || isRemembered(fix.recordedAt, of: driver) { return .duplicate }
                 remember(fix.recordedAt, of: driver)
                 return .late(clamped: rules.clamp.apply(&ping))
             }

@@ -30,7 +30,8 @@ extension Fanout {
         composer.latencies.removeAll(keepingCapacity: true)
     }
 
-    /// The viewer's socket has room again: tells it the newest of what it missed.
+    /// The viewer's socket has room again: tells it the newest of what it missed, now or, where its rate forbids, at
+    /// the first flush that may.
     public mutating func writable(
         _ viewer: ViewerIndex, table: DriverTable, monotonic: Microseconds, now: Microseconds,
         send: (Int, Span<UInt8>) -> SendOutcome
@@ -38,12 +39,19 @@ extension Fanout {
         guard viewers[viewer].isBlocked else { return }
         viewers[viewer].isBlocked = false
         guard viewers[viewer].firstPending >= 0 else { return }
+        guard viewers[viewer].nextWriteAt <= monotonic else {
+            if !viewers[viewer].isReady {
+                viewers[viewer].isReady = true
+                ready.append(viewer)
+            }
+            return
+        }
         composer.begin(now: now)
         write(to: viewer, table: table, monotonic: monotonic, send: send)
     }
 
-    /// The socket did not take everything although the write succeeded: nothing more until `writable`.
-    public mutating func block(_ viewer: ViewerIndex, monotonic: Microseconds) {
+    /// The socket still holds earlier bytes: nothing more until `writable`.
+    private mutating func block(_ viewer: ViewerIndex, monotonic: Microseconds) {
         guard !viewers[viewer].isBlocked else { return }
         viewers[viewer].isBlocked = true
         viewers[viewer].blockedAt = monotonic
@@ -62,23 +70,24 @@ extension Fanout {
         let first = Int(viewers[viewer].firstPending)
         guard first >= 0 else { return }
         let outcome: SendOutcome
+        // Read before the composer lends its bytes: a closure that reads `self` meanwhile would copy the composer.
+        let handle = viewers[viewer].handle
         if edges[first].nextPending < 0, edges[first].pending == FanoutEdge.position {
             // One driver moved: the same bytes for all who watch only that one.
             let driver = Int(edges[first].driver)
             guard let position = drivers[driver].position else { return }
             let frame = composer.sharedFrame(of: driver, table, position)
-            outcome = composer.send(frame) { send(viewers[viewer].handle, $0) }
+            outcome = composer.send(frame) { send(handle, $0) }
             if outcome == .sent { counters.deliveries += 1 }
         } else {
             let count = composeAll(first, table)
-            let handle = viewers[viewer].handle
             outcome = composer.sendComposed { send(handle, $0) }
             if outcome == .sent { counters.deliveries += count }
         }
         switch outcome {
         case .sent:
             counters.writes += 1
-            viewers[viewer].nextWriteAt = monotonic + viewers[viewer].interval
+            viewers[viewer].lastWriteAt = monotonic
             clearPending(viewer)
         case .busy: block(viewer, monotonic: monotonic)
         case .gone: clearPending(viewer)

@@ -148,7 +148,12 @@ public struct Fanout: Sendable {
         viewers[viewer].firstEdge = Int32(edge)
         viewers[viewer].edgeCount += 1
         counters.subscriptions += 1
-        if drivers[driver].presence != .live { mark(edge, FanoutEdge.status) }
+        switch drivers[driver].presence {
+        case .live: break
+        // Restored a moment ago: the next sweep says how fresh it is, instead of a false "offline" now.
+        case .unknown where drivers[driver].position != nil: break
+        case .unknown, .stale, .offline: mark(edge, FanoutEdge.status)
+        }
         return true
     }
 
@@ -301,8 +306,8 @@ struct FanoutViewer: Sendable {
     var firstEdge: Int32 = -1
     var firstPending: Int32 = -1
     var edgeCount = 0
-    /// The earliest next write.
-    var nextWriteAt = Microseconds.min
+    /// Long ago where it never was written to.
+    var lastWriteAt = Microseconds.min / 2
     var requestedInterval: Microseconds?
     var isReady = false
     /// The socket refused bytes and has not reported room since.
@@ -318,6 +323,9 @@ struct FanoutViewer: Sendable {
     var interval: Microseconds {
         requestedInterval ?? (edgeCount > 8 ? 250_000 : 0)
     }
+
+    /// The earliest next write.
+    var nextWriteAt: Microseconds { lastWriteAt + interval }
 }
 
 /// A viewer watching a driver.

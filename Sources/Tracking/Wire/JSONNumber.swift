@@ -5,8 +5,10 @@ struct JSONNumber {
     var isNegative = false
     /// The first 19 significant digits.
     var mantissa: UInt64 = 0
-    /// The power of ten; clamped to ±100,000, far beyond anything that matters.
+    /// The power of ten.
     var exponent = 0
+    /// Where a written exponent saturates: far beyond the length of any document, whose digits shift it back.
+    static let exponentLimit = 1_000_000_000
     /// Written without fraction and exponent.
     var isInteger = true
 

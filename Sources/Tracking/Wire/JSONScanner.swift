@@ -140,10 +140,16 @@ struct JSONScanner {
     static func text(_ token: JSONString, _ input: Span<UInt8>) -> ShortText? {
         if !token.hasEscapes { return ShortText(input.extracting(token.start..<token.end)) }
         var text = ShortText()
+        return unescape(token, input) { text.append($0) } ? text : nil
+    }
+
+    /// Hands `body` the bytes that a string which `string` has validated stands for, until it answers false; returns
+    /// its last answer.
+    static func unescape(_ token: JSONString, _ input: Span<UInt8>, _ body: (UInt8) -> Bool) -> Bool {
         var offset = token.start
         while offset < token.end {
             guard input[offset] == UInt8(ascii: "\\") else {
-                guard text.append(input[offset]) else { return nil }
+                guard body(input[offset]) else { return false }
                 offset += 1
                 continue
             }
@@ -155,17 +161,17 @@ struct JSONScanner {
             case UInt8(ascii: "r"): simple = 0x0D
             case UInt8(ascii: "t"): simple = 0x09
             case UInt8(ascii: "u"):
-                guard let (scalar, length) = codePoint(input, at: offset),
-                    UTF8Sequence.append(scalar, to: &text)
-                else { return nil }
+                guard let (scalar, length) = codePoint(input, at: offset), UTF8Sequence.encode(scalar, body) else {
+                    return false
+                }
                 offset += length
                 continue
             case let other: simple = other
             }
-            guard text.append(simple) else { return nil }
+            guard body(simple) else { return false }
             offset += 2
         }
-        return text
+        return true
     }
 
     // MARK: Numbers and literals
@@ -198,7 +204,7 @@ struct JSONScanner {
                 position += 1
             }
             guard var exponent = digit(input).map(Int.init) else { throw .syntax(position) }
-            while let next = digit(input) { exponent = min(exponent * 10 + Int(next), 100_000) }
+            while let next = digit(input) { exponent = min(exponent * 10 + Int(next), JSONNumber.exponentLimit) }
             number.exponent += isNegative ? -exponent : exponent
         }
         return number

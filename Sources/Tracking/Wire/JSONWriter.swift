@@ -55,9 +55,10 @@ public struct JSONWriter: Sendable {
         }
     }
 
-    /// A finite measurement to three decimals (millimetres, thousandths of a degree).
+    /// A measurement to three decimals (millimetres, thousandths of a degree). It must not be NaN; what is absurdly
+    /// large, as only a corrupt store can hold, is written as ±10¹².
     public mutating func thousandths(_ value: Float) {
-        fixed(Int64((Double(value) * 1_000).rounded()), decimals: 3)
+        fixed(Int64((max(-1e12, min(Double(value), 1e12)) * 1_000).rounded()), decimals: 3)
     }
 
     /// A coordinate.

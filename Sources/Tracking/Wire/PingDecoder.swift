@@ -68,13 +68,14 @@ private struct NativePingReader {
         case UInt8(ascii: "{"):
             var ping = DecodedPing()
             var isEnvelope = false
+            var envelopeMembers = 0
             var members = MemberRegister()
             try syntax { (scanner) throws(JSONError) in try scanner.expect(UInt8(ascii: "{"), input) }
             if !scanner.consume(UInt8(ascii: "}"), input) {
                 repeat {
                     let key = try syntax { (scanner) throws(JSONError) in try MemberKey(&scanner, input) }
-                    if allowsEnvelope, key.isPings, scanner.peek(input) == UInt8(ascii: "[") {
-                        guard !isEnvelope else { throw .notPings }
+                    if key.isPings { envelopeMembers += 1 }
+                    if allowsEnvelope, key.isPings, !isEnvelope, scanner.peek(input) == UInt8(ascii: "[") {
                         isEnvelope = true
                         try array(input, into: &batch, maximumPings: maximumPings)
                     } else {
@@ -85,7 +86,12 @@ private struct NativePingReader {
                 } while scanner.consume(UInt8(ascii: ","), input)
                 try syntax { (scanner) throws(JSONError) in try scanner.expect(UInt8(ascii: "}"), input) }
             }
-            if !isEnvelope {
+            if isEnvelope {
+                guard envelopeMembers == 1 else {
+                    try syntax { (scanner) throws(JSONError) in try scanner.expectEnd(input) }
+                    throw .notPings
+                }
+            } else {
                 members.complete(&ping)
                 batch.pings.append(ping)
             }

@@ -6,7 +6,8 @@ struct MemberKey {
     private var high: UInt64 = 0
     /// FNV-1a over the decoded name: tells unknown members apart.
     private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    private var isLong = false
+    /// No field's name: longer than two words, or holding U+0000, which packing cannot tell from its padding.
+    private var isForeign = false
 
     /// Reads the name and the colon after it.
     @inline(__always)
@@ -14,10 +15,12 @@ struct MemberKey {
         scanner.skipSpace(input)
         let token = try scanner.string(input)
         if token.hasEscapes {
-            if let text = JSONScanner.text(token, input) {
-                for index in 0..<text.count { add(text[index], at: index) }
-            } else {
-                for index in token.start..<token.end { add(input[index], at: index - token.start) }
+            var index = 0
+            _ = JSONScanner.unescape(token, input) { byte in
+                if byte == 0 { isForeign = true }
+                add(byte, at: index)
+                index += 1
+                return true
             }
         } else {
             for index in token.start..<token.end { add(input[index], at: index - token.start) }
@@ -32,17 +35,17 @@ struct MemberKey {
         } else if index < 16 {
             high |= UInt64(byte) << UInt64(8 * (index - 8))
         } else {
-            isLong = true
+            isForeign = true
         }
         hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
     }
 
     /// The name is `pings`.
-    var isPings: Bool { low == 0x73_676E_6970 && high == 0 && !isLong }
+    var isPings: Bool { low == 0x73_676E_6970 && high == 0 && !isForeign }
 
     /// The field it names; nil for one that is ignored. The constants are the names' bytes, little-endian.
     var field: PingField? {
-        if isLong { return nil }
+        if isForeign { return nil }
         switch (low, high) {
         case (0x6465_6472_6F63_6572, 0x74_615F): return .recordedAt
         case (0x74_616C, 0): return .latitude
@@ -193,7 +196,11 @@ extension PingSource {
     init?(_ text: ShortText) {
         guard text.count <= 7 else { return nil }
         var packed: UInt64 = 0
-        for index in 0..<text.count { packed |= UInt64(text[index]) << UInt64(8 * index) }
+        for index in 0..<text.count {
+            // U+0000 looks like the packing's padding.
+            guard text[index] != 0 else { return nil }
+            packed |= UInt64(text[index]) << UInt64(8 * index)
+        }
         switch packed {
         case 0x73_7067: self = .gps
         case 0x6B_726F_7774_656E: self = .network

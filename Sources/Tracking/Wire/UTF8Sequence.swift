@@ -23,20 +23,19 @@ enum UTF8Sequence {
         return count
     }
 
-    /// Appends the UTF-8 of a scalar value; false where there is no room.
-    static func append(_ scalar: UInt32, to text: inout ShortText) -> Bool {
+    /// Hands `body` the UTF-8 of a scalar value, until it answers false; returns its last answer.
+    static func encode(_ scalar: UInt32, _ body: (UInt8) -> Bool) -> Bool {
         func continuation(_ shift: UInt32) -> UInt8 { 0x80 | UInt8(scalar >> shift & 0x3F) }
         switch scalar {
         case 0..<0x80:
-            return text.append(UInt8(scalar))
+            return body(UInt8(scalar))
         case 0x80..<0x800:
-            return text.append(0xC0 | UInt8(scalar >> 6)) && text.append(continuation(0))
+            return body(0xC0 | UInt8(scalar >> 6)) && body(continuation(0))
         case 0x800..<0x10000:
-            return text.append(0xE0 | UInt8(scalar >> 12)) && text.append(continuation(6))
-                && text.append(continuation(0))
+            return body(0xE0 | UInt8(scalar >> 12)) && body(continuation(6)) && body(continuation(0))
         default:
-            return text.append(0xF0 | UInt8(scalar >> 18)) && text.append(continuation(12))
-                && text.append(continuation(6)) && text.append(continuation(0))
+            return body(0xF0 | UInt8(scalar >> 18)) && body(continuation(12)) && body(continuation(6))
+                && body(continuation(0))
         }
     }
 }

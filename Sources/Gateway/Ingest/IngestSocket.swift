@@ -4,24 +4,27 @@ import Journal
 import Tracking
 import WebServer
 
-/// One such WebSocket. `connection.attachment` holds it.
-final class IngestConnection {
+/// One such WebSocket.
+final class IngestSocket: WebSession {
     /// Bytes of frames that may wait while the sender or its drivers are looked up.
     static let maximumParkedBytes = 1 << 20
     /// The most pings in a frame: what fits into 256 KiB.
     static let maximumPings = 6_000
 
-    private unowned let connection: WebConnection
-    private unowned let gateway: Gateway
-    /// Unique in the process.
-    let serial: UInt64
+    /// Outlives the server and thus every session of it, so an unchecked reference is sound.
+    private unowned(unsafe) let gateway: Gateway
+    private let token: PresentedToken
     /// Who sends; nil until the credential was checked.
     private var sender: Sender?
     /// The credential's id once it was checked.
     private(set) var credentialID: String?
     /// Whether the handshake brought a token; otherwise the first frame must.
-    private var hasToken: Bool
+    private var hasToken = false
+    private var loginTimer: LoopTimer?
+    /// The `id` of the frame that brought the token, if it had one.
+    private var loginID: Int64?
     private var isWaiting = true
+    private var isResuming = false
     private var parked: [[UInt8]] = []
     private var parkedBytes = 0
     /// Pings received on this connection: the labels of those without a `seq`.
@@ -30,32 +33,54 @@ final class IngestConnection {
     private var isAcknowledgementDue = false
     private var rejections: [(lsn: UInt64, json: [UInt8])] = []
 
-    init(_ connection: WebConnection, gateway: Gateway, serial: UInt64, hasToken: Bool) {
-        self.connection = connection
+    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
         self.gateway = gateway
-        self.serial = serial
-        self.hasToken = hasToken
+        self.token = token
+        super.init(connection, serial: gateway.nextSerial())
     }
-
-    /// The ingest connection behind a web connection, if it is one.
-    @inline(__always)
-    static func of(_ connection: WebConnection) -> IngestConnection? {
-        connection.attachment as? IngestConnection
-    }
-
-    var number: Int { connection.number }
 
     // MARK: Opening
 
+    override func opened() {
+        guard gateway.isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
+        switch token {
+        case .none:
+            hello()
+            loginTimer = LoopTimer(loop: gateway.loop) { [unowned self] in
+                connection.close(code: 4401, reason: "no token within 5 s")
+            }
+            loginTimer?.start(afterMilliseconds: TrackSocket.loginMilliseconds)
+        case .one(let token): login(token)
+        case .conflicting: connection.close(code: 4401, reason: "two credentials that differ")
+        }
+    }
+
     /// Checks the credential, then says hello.
-    func login(_ token: String) {
+    private func login(_ token: String) {
         hasToken = true
-        gateway.access.authenticate(token) { [weak self] result in
-            guard let self, connection.isOpen else { return }
-            switch result {
-            case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
-            case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
-            case .known(let credential): admit(credential)
+        gateway.access.authenticate(
+            token,
+            then: later { session, result in
+                let connection = session.connection
+                switch result {
+                case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
+                case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
+                case .known(let credential): session.admit(credential)
+                }
+            })
+    }
+
+    /// A closure for when a store has answered: it runs where this session is still there then. It holds numbers instead
+    /// of a weak reference, which would slow every later reference count of the session down.
+    private func later<Value>(_ body: @escaping (IngestSocket, Value) -> Void) -> (Value) -> Void {
+        let number = connection.number
+        let serial = serial
+        let gateway = gateway
+        return { value in
+            gateway.server?.withConnection(number) { connection in
+                guard connection.isOpen, let session = connection.session as? IngestSocket, session.serial == serial
+                else { return }
+                body(session, value)
             }
         }
     }
@@ -68,33 +93,52 @@ final class IngestConnection {
         switch credential.party {
         case .backend: begin(.backend)
         case .device(let id):
-            gateway.directory.load([id]) { [weak self] in
-                guard let self, let driver = gateway.pipeline.drivers.index(of: id) else { return }
-                begin(.device(driver, id))
+            let loaded = later { (session, _: Void) in
+                guard let driver = session.gateway.pipeline.drivers.index(of: id) else { return }
+                session.begin(.device(driver, id))
             }
+            gateway.directory.load([id]) { loaded(()) }
         }
+    }
+
+    override func closed() {
+        loginTimer?.close()
+        loginTimer = nil
     }
 
     private func begin(_ sender: Sender) {
         self.sender = sender
+        if loginTimer == nil {
+            hello()
+        } else {
+            loginTimer?.close()
+            loginTimer = nil
+            if let loginID { connection.sendQueued(text: Array("{\"id\":\(loginID),\"expires_at\":null}".utf8)) }
+        }
+        resume()
+    }
+
+    private func hello() {
         var writer = JSONWriter()
         writer.raw("{\"hello\":{\"now\":")
         writer.integer(SystemClock.wallMicroseconds() / 1_000)
         writer.raw(",\"max_frame\":262144}}")
         connection.sendQueued(text: writer.bytes)
-        resume()
     }
 
     // MARK: Frames
 
     /// A frame has come. Hot path.
-    @inline(__always)
-    func received(_ message: Span<UInt8>) {
+    override func received(_ message: Span<UInt8>) {
         if !isWaiting {
-            if !take(message) { park(message) }
+            if !take(message) {
+                park(message)
+                loadUnknown()
+            }
         } else if hasToken {
             park(message)
-        } else if let token = ClientFrame(message)?.token {
+        } else if let frame = ClientFrame(message), let token = frame.token {
+            loginID = frame.id
             login(token)
         } else {
             connection.close(code: 4401, reason: "send a token with the handshake or in the first frame")
@@ -113,20 +157,31 @@ final class IngestConnection {
         parked.append(copy)
     }
 
+    /// Looks the drivers up that `take` did not know, then goes on; at once where no store can be asked.
+    private func loadUnknown() {
+        let loaded = later { (session, _: Void) in session.resume() }
+        gateway.directory.load(gateway.pipeline.unknown) { loaded(()) }
+    }
+
     /// Goes on with the frames that waited, in order.
     private func resume() {
         isWaiting = false
-        while !parked.isEmpty, connection.isOpen {
+        // Called by the loop below: it goes on by itself.
+        guard !isResuming else { return }
+        isResuming = true
+        defer { isResuming = false }
+        while !isWaiting, !parked.isEmpty, connection.isOpen {
             let next = parked[0]
-            guard take(next.span) else {
+            if take(next.span) {
+                parkedBytes -= parked.removeFirst().count
+            } else {
                 isWaiting = true
-                return
+                loadUnknown()
             }
-            parkedBytes -= parked.removeFirst().count
         }
     }
 
-    /// Decodes, judges and keeps a frame. False where it has to wait for its drivers to be loaded.
+    /// Decodes, judges and keeps a frame. False where it has to wait for its drivers: `loadUnknown` must follow.
     @inline(__always)
     private func take(_ message: Span<UInt8>) -> Bool {
         guard let sender, connection.isOpen else { return true }
@@ -137,12 +192,11 @@ final class IngestConnection {
             refuse(error)
             return true
         }
-        guard pipeline.resolve(sender) else {
-            gateway.directory.load(pipeline.unknown) { [weak self] in self?.resume() }
-            return false
-        }
-        guard gateway.isAccepting, pipeline.hasRoom(), gateway.acknowledgements.hasRoom else {
-            connection.close(code: 1013, reason: "the journal is full; retry")
+        guard pipeline.resolve(sender) else { return false }
+        // What comes after a stop has begun is not taken; 1001 follows once all before it is acknowledged.
+        guard gateway.isAccepting else { return true }
+        if let obstacle = gateway.obstacle {
+            connection.close(code: 1013, reason: obstacle + "; retry")
             return true
         }
         let now = SystemClock.wallMicroseconds()
@@ -219,8 +273,7 @@ final class IngestConnection {
         if !isFirst { writer.raw("]") }
     }
 
-    /// The socket has room again.
-    func writable() {
+    override func writable() {
         if isAcknowledgementDue { acknowledge(through: gateway.pipeline.journal.durableLSN) }
     }
 }

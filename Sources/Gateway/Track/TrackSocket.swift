@@ -3,43 +3,56 @@ import EventLoop
 import Tracking
 import WebServer
 
-/// One such WebSocket. `connection.attachment` holds it.
-final class TrackConnection {
+/// One such WebSocket.
+final class TrackSocket: WebSession {
     /// Positions in one frame of a snapshot; longer ones go on with `"more":true`.
     private static let snapshotPage = 500
-    /// How long a viewer may take to log in, in milliseconds.
-    private static let loginMilliseconds = 5_000
+    /// How long a viewer may take to log in, in milliseconds (API.md: 5 s).
+    static let loginMilliseconds = 5_000
+    /// Frames of at most 16 KiB that may wait behind one.
+    private static let maximumWaiting = 64
 
-    private unowned let connection: WebConnection
-    private unowned let gateway: Gateway
+    /// Outlives the server and thus every session of it, so an unchecked reference is sound.
+    private unowned(unsafe) let gateway: Gateway
+    private let token: PresentedToken
     private(set) var viewer: ViewerIndex?
     /// The credential's id once it was checked.
     private(set) var credentialID: String?
     private var credential: Credential?
     private var loginTimer: LoopTimer?
+    /// Whether a frame waits for a store, and what came behind it.
+    private var isBusy = false
+    private var waiting: [ClientFrame] = []
 
-    init(_ connection: WebConnection, gateway: Gateway) {
-        self.connection = connection
+    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
         self.gateway = gateway
+        self.token = token
+        super.init(connection, serial: gateway.nextSerial())
     }
 
     // MARK: Opening
 
-    /// The WebSocket is open. With a token from the handshake the hello follows the login.
-    func opened(token: String?) {
-        guard let token else {
+    /// With a token from the handshake the hello follows the login.
+    override func opened() {
+        guard gateway.isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
+        switch token {
+        case .one(let token):
+            isBusy = true
+            login(token) { [weak self] in
+                self?.hello()
+                self?.takeNext()
+            }
+        case .conflicting: connection.close(code: 4401, reason: "two credentials that differ")
+        case .none:
             hello()
             loginTimer = LoopTimer(loop: gateway.loop) { [weak self] in
                 self?.connection.close(code: 4401, reason: "no token within 5 s")
             }
             loginTimer?.start(afterMilliseconds: Self.loginMilliseconds)
-            return
         }
-        login(token) { [weak self] in self?.hello() }
     }
 
-    /// The connection is gone.
-    func closed() {
+    override func closed() {
         loginTimer?.close()
         loginTimer = nil
         if let viewer { gateway.pipeline.fanout.closeViewer(viewer) }
@@ -76,16 +89,38 @@ final class TrackConnection {
 
     // MARK: Frames
 
-    /// A frame has come.
-    func received(_ message: Span<UInt8>) {
+    override func writable() {
+        if let viewer { gateway.tellMissed(viewer) }
+    }
+
+    /// A frame has come. Frames are answered in their order, also where one has to wait for a store.
+    override func received(_ message: Span<UInt8>) {
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")
         }
+        guard isBusy else { return take(frame) }
+        guard waiting.count < Self.maximumWaiting else {
+            return connection.close(code: 4429, reason: "too many frames before the first was answered")
+        }
+        waiting.append(frame)
+    }
+
+    /// The frame that had to wait is answered: goes on with what came behind it.
+    private func takeNext() {
+        isBusy = false
+        while !isBusy, !waiting.isEmpty, connection.isOpen { take(waiting.removeFirst()) }
+    }
+
+    private func take(_ frame: ClientFrame) {
         guard let id = frame.id else {
             return error(nil, "bad_request", "a frame carries an \"id\" number, which its answer repeats")
         }
         if let token = frame.token {
-            login(token) { [weak self] in self?.reply("{\"id\":\(id),\"expires_at\":null}") }
+            isBusy = true
+            login(token) { [weak self] in
+                self?.reply("{\"id\":\(id),\"expires_at\":null}")
+                self?.takeNext()
+            }
         } else if viewer == nil {
             error(id, "unauthenticated", "log in first: {\"id\":1,\"token\":\"…\"}")
         } else if let subjects = frame.subscribe {
@@ -109,8 +144,9 @@ final class TrackConnection {
             if case .driver(let driver) = Subject(name) { drivers.append(driver) } else { refused.append(name) }
         }
         if drivers.isEmpty, !refused.isEmpty {
-            return error(id, "bad_subject", "a subject is driver:ID, such as driver:van-1")
+            return error(id, "forbidden", "none of these subjects is open to you; a subject is driver:ID here")
         }
+        isBusy = true
         gateway.directory.load(drivers) { [weak self] in
             guard let self, let viewer = self.viewer, connection.isOpen else { return }
             let pipeline = gateway.pipeline
@@ -119,6 +155,7 @@ final class TrackConnection {
             for driver in indices { _ = pipeline.fanout.watch(driver, by: viewer) }
             snapshot(id, indices, refused)
             gateway.flushSoon()
+            takeNext()
         }
     }
 

@@ -1,0 +1,137 @@
+// The descriptions that the gateway serves, and the README, against the code they describe: they cannot drift apart.
+import Foundation
+import Testing
+import Tracking
+
+@testable import Gateway
+
+@Suite struct DocumentTests {
+    private static let openAPI = "Sources/Gateway/Documents/openapi.yaml"
+    private static let asyncAPI = "Sources/Gateway/Documents/asyncapi.yaml"
+
+    @Test func `openapi dot yaml describes the router's paths and no others`() throws {
+        let described = Set(try RepositoryFile.text(Self.openAPI).matches(of: #/\n  (\/\S*):\n/#).map { String($0.1) })
+        let router = try RepositoryFile.text("Sources/Gateway/Router.swift")
+        let routed = Set(
+            router.matches(of: #/\n *case ("\/.*):\n/#).flatMap { line in
+                line.1.matches(of: #/"([^"]*)"/#).map { String($0.1) }
+            })
+        #expect(routed.count >= 7, "the pattern no longer finds the router's cases")
+        let served = try RepositoryFile.text("Sources/Gateway/Assets.swift")
+        let assets = Set(
+            served.matches(of: #/(?:assets\[|request\.path == )"(\/[^"\\]*)"/#).map { String($0.1) })
+        #expect(assets.count >= 5, "the pattern no longer finds the assets")
+        // Those with a part that is not fixed, and the pages' own files, which are described as one.
+        let computed: Set = ["/v1/drivers/{id}/position", "/assets/{file}"]
+        #expect(described == routed.union(assets.filter { !$0.hasPrefix("/assets/") }).union(computed))
+    }
+
+    @Test func `each path is described with the method that it takes`() throws {
+        let source = try RepositoryFile.text("Sources/Gateway/Router.swift")
+        let posts = source.matches(of: #/case "([^"]*)":\s*return Route\(methods: \[\.post\]/#).map { String($0.1) }
+        #expect(!posts.isEmpty)
+        let text = try RepositoryFile.text(Self.openAPI)
+        let described = text.matches(of: #/\n  (\/\S*):\n    ([a-z]+):/#).map { (String($0.1), String($0.2)) }
+        #expect(described.count > 10)
+        for (path, method) in described { #expect(method == (posts.contains(path) ? "post" : "get"), "\(path)") }
+        // A second method of a path would be another line in the place of the first.
+        #expect(text.matches(of: #/\n    (get|post|put|delete|patch):\n/#).count == described.count)
+    }
+
+    @Test func `asyncapi dot yaml describes the WebSockets' addresses and subprotocols`() throws {
+        let source = try RepositoryFile.text("Sources/Gateway/Gateway.swift")
+        let pairs = source.matches(of: #/"(\/v1\/[a-z]+)": "(drover\.[a-z.0-9]+)"/#).map { ($0.1, $0.2) }
+        #expect(pairs.count == 2)
+        let text = try RepositoryFile.text(Self.asyncAPI)
+        let addresses = Set(text.matches(of: #/address: (\S+)/#).map { $0.1 })
+        #expect(addresses == Set(pairs.map(\.0)))
+        for (_, subprotocol) in pairs { #expect(text.contains("`\(subprotocol)`")) }
+    }
+
+    @Test func `every close code of the code is in asyncapi dot yaml, and no other`() throws {
+        var used: Set<String> = ["1002", "1007"]  // the library's own
+        for path in [
+            "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/IngestSocket.swift",
+            "Sources/Gateway/Track/TrackSocket.swift", "Sources/WebServer/WebConnection.swift",
+            "Sources/WebServer/WebServer.swift", "Sources/WebServer/WebServerCallback.swift",
+        ] {
+            used.formUnion(try RepositoryFile.text(path).matches(of: #/close\(code: (\d{4})/#).map { String($0.1) })
+        }
+        let rows = try RepositoryFile.text(Self.asyncAPI).matches(of: #/\n *\| (\d{4}) \|/#).map { String($0.1) }
+        #expect(Set(rows) == used)
+        #expect(rows == rows.sorted())
+    }
+
+    @Test func `every error code of the live WebSocket is described`() throws {
+        let source = try RepositoryFile.text("Sources/Gateway/Track/TrackSocket.swift")
+        let used = Set(source.matches(of: #/error\((?:id|nil), "([a-z_]+)"/#).map { String($0.1) })
+        let text = try RepositoryFile.text(Self.asyncAPI)
+        let list = try #require(text.firstMatch(of: #/enum: \[(bad_request[^\]]*)\]/#)).1
+        #expect(used == Set(list.split(separator: ", ").map(String.init)))
+    }
+
+    @Test(arguments: [openAPI, asyncAPI]) func `the reasons are the judge's, in its order`(path: String) throws {
+        let list = try #require(RepositoryFile.text(path).firstMatch(of: #/enum: \[(malformed[^\]]*)\]/#)).1
+        #expect(list.split(separator: ", ").map(String.init) == RejectionReason.allCases.map { "\($0.name)" })
+    }
+
+    @Test(arguments: [openAPI, asyncAPI]) func `the members of a ping are the decoder's`(path: String) throws {
+        let text = try RepositoryFile.text(path)
+        let schema = try #require(
+            text.firstMatch(of: #/\n    Ping:\n(?:      .*\n)*?      properties:\n((?:        .*\n)+)/#))
+        let members = schema.1.matches(of: #/(?:^|\n)        ([a-z_]+):/#).map { String($0.1) }
+        #expect(members.sorted() == PingField.allCases.map { "\($0.name)" }.sorted())
+    }
+
+    @Test func `every code of a problem is described`() throws {
+        var used: Set<String> = []
+        for path in [
+            "Sources/Gateway/Router.swift", "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/PingsRoute.swift",
+            "Sources/Gateway/Drivers/DriverRoutes.swift", "Sources/Gateway/Operations/Problem.swift",
+            "Sources/WebServer/DoorChecks.swift", "Sources/WebServer/WebServer.swift",
+            "Sources/WebServer/WebServerCallback.swift",
+        ] {
+            let source = try RepositoryFile.text(path)
+            used.formUnion(source.matches(of: #/response\(\s*\d{3}, "([a-z_]+)"/#).map { String($0.1) })
+            used.formUnion(source.matches(of: #/code: "([a-z_]+)"/#).map { String($0.1) })
+        }
+        let text = try RepositoryFile.text(Self.openAPI)
+        let list = try #require(text.firstMatch(of: #/enum:\n((?:            - [a-z_]+\n)+)/#)).1
+        #expect(used == Set(list.matches(of: #/- ([a-z_]+)/#).map { String($0.1) }))
+    }
+
+    @Test func `the README explains every reason and names no metric that is not there`() throws {
+        let text = try RepositoryFile.text("README.md")
+        for reason in RejectionReason.allCases { #expect(text.contains("`\(reason.name)`"), "\(reason.name)") }
+        for metric in Set(text.matches(of: #/`(drover_[a-z_]+)/#).map { String($0.1) }) {
+            let source = try RepositoryFile.text("Sources/Gateway/Operations/Metrics.swift")
+            #expect(source.contains("\"\(metric)\""), "\(metric) is no metric")
+        }
+    }
+
+    @Test func `every file that the README names is there`() throws {
+        let text = try RepositoryFile.text("README.md")
+        let named = Set(text.matches(of: #/`((?:Sources|Tests|config)\/[A-Za-z0-9_.+\/-]+)/#).map { String($0.1) })
+        #expect(named.count > 30)
+        // A migration that is an example.
+        for path in named where path != "config/schema/0002_what.sql" {
+            #expect(FileManager.default.fileExists(atPath: RepositoryFile.path(path)), "\(path)")
+        }
+    }
+
+    @Test func `every test that the README calls as a witness is in the file that it names`() throws {
+        let text = try RepositoryFile.text("README.md")
+        let section = try #require(text.split(separator: "\n## ").first { $0.hasPrefix("What an acknowledgement") })
+        var file: String?
+        var found = 0
+        for match in section.matches(of: #/`(Tests\/[^`]*)`|[^*]\*([a-z][^*]*)\*[^*]/#) {
+            if let path = match.1 {
+                file = String(path)
+            } else if let name = match.2, let file, name != "clamped" {
+                #expect(try RepositoryFile.text(file).contains("func `\(name)`"), "\(name) in \(file)")
+                found += 1
+            }
+        }
+        #expect(found >= 12)
+    }
+}

@@ -1,0 +1,94 @@
+// What happens to the key: asked for, kept in the tab, shown to nobody.
+
+import Foundation
+import Testing
+
+extension PageTests {
+    @Suite struct KeyTests {
+        private static let wrongKey = "drk_0000000000000000000000000000000000000000000"
+
+        @Test(arguments: MapPage.allCases)
+        func `a wrong key is told and asked for again, the right one stays in the tab alone`(_ kind: MapPage) throws {
+            try withPages { gateway, browser in
+                try gateway.ping("van-1", at: toronto)
+                let page = try Page(browser)
+                defer { page.close() }
+                try page.open(gateway.address(of: kind, token: Self.wrongKey, watching: ["van-1"]))
+                try page.wait("it asks", "document.getElementById('key-dialog').open")
+                #expect(try page.text("#key-message") == "This key is not known, or it has expired.")
+                #expect(try page.value("droverTest.markers().length") == 0)
+                try page.type(gateway.key)
+                try page.waitForDrivers(1)
+                #expect(try page.value("!document.getElementById('key-dialog').open"))
+                try Self.expectKept(gateway.key, by: page, kind)
+
+                try page.call("Page.reload")
+                try page.wait("it is loaded anew", "performance.getEntriesByType('navigation')[0].type === 'reload'")
+                try page.waitForDrivers(1)
+                #expect(try page.value("!document.getElementById('key-dialog').open"))
+                try Self.expectSecret(gateway.key, page, gateway)
+                try Self.expectSecret(Self.wrongKey, page, gateway)
+            }
+        }
+
+        @Test(arguments: MapPage.allCases)
+        func `a key in the fragment leaves the address and shows nowhere`(_ kind: MapPage) throws {
+            try withPages { gateway, browser in
+                try gateway.ping("van-1", at: toronto)
+                let page = try Page(browser)
+                defer { page.close() }
+                try page.open(gateway.address(of: kind, watching: ["van-1"]))
+                try page.waitForDrivers(1)
+                try Self.expectKept(gateway.key, by: page, kind)
+                try Self.expectSecret(gateway.key, page, gateway)
+                let headers = page.requestHeaders.filter { $0["authorization"] != nil }
+                // Only the fleet's page asks over HTTP; there the key goes where it belongs.
+                #expect(headers.allSatisfy { $0["authorization"] == "Bearer \(gateway.key)" })
+                #expect(headers.isEmpty == (kind == .map))
+            }
+        }
+
+        @Test func `a key without the permission is told so`() throws {
+            try withPages { gateway, browser in
+                let key = try gateway.makeKey(permissions: "pings:write")
+                for kind in MapPage.allCases {
+                    let page = try Page(browser)
+                    defer { page.close() }
+                    try page.open(gateway.address(of: kind, token: key, watching: ["van-1"]))
+                    try page.wait("it asks", "document.getElementById('key-dialog').open")
+                    #expect(try page.text("#key-message").contains("may not see this map"))
+                }
+            }
+        }
+
+        /// The tab's storage has the key, the address does not.
+        private static func expectKept(_ key: String, by page: Page, _ kind: MapPage) throws {
+            struct Kept: Decodable {
+                let token: String
+                let subjects: [String]
+            }
+            let kept: Kept = try page.value("JSON.parse(sessionStorage.getItem('drover.\(kind.rawValue)'))")
+            #expect(kept.token == key)
+            #expect(kept.subjects == (kind == .map ? ["driver:van-1"] : []))
+            #expect(try page.value("location.hash") == "")
+            #expect(try page.value("location.search") == "")
+            #expect(try page.value("localStorage.length") == 0)
+            #expect(try page.value("document.cookie") == "")
+        }
+
+        /// No request's address, no Referer and no line of the gateway's log has the key.
+        private static func expectSecret(_ key: String, _ page: Page, _ gateway: GatewayFixture) throws {
+            // Its characters are none that an address would encode.
+            let secret = key.dropFirst("drk_".count)
+            let addresses = page.requested
+            #expect(addresses.contains { $0.hasPrefix("ws://") } && addresses.contains { $0.contains("/assets/") })
+            #expect(addresses.filter { $0.contains(secret) } == [])
+            #expect(page.requestHeaders.contains { $0["user-agent"] != nil })
+            // Chromium notes an empty one where it sends none.
+            #expect(Set(page.requestHeaders.map { $0["referer"] ?? "" }) == [""])
+            let log = gateway.log
+            #expect(log.contains("listening"))
+            #expect(!log.contains(secret))
+        }
+    }
+}

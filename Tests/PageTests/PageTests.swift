@@ -1,0 +1,19 @@
+// The pages in a real browser against the real gateway. One at a time: each opens tabs that want the processor.
+
+import Testing
+
+/// Parent of all suites here.
+@Suite(.serialized) struct PageTests {
+    static let toronto = Place(lat: 43.6532, lng: -79.3832)
+
+    /// Runs a test with a gateway and a browser's connection of its own.
+    static func withPages(
+        _ settings: [String: String] = [:], _ body: (GatewayFixture, Browser) throws -> Void
+    ) throws {
+        let gateway = try GatewayFixture(settings)
+        defer { gateway.remove() }
+        let browser = try Browser()
+        defer { browser.close() }
+        try body(gateway, browser)
+    }
+}

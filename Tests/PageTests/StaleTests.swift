@@ -1,0 +1,69 @@
+// What becomes of a driver who falls silent.
+
+import Testing
+
+extension PageTests {
+    @Suite struct StaleTests {
+        /// What a map shows of one driver.
+        private struct Sight: Decodable {
+            let state: String
+            /// The disc's ring, the square where the disc is hidden: red, green, blue.
+            let colour: String
+            let label: String
+            let details: String
+        }
+
+        private static let sight = """
+            ((van) => van && ({
+              state: van.dataset.state,
+              colour: van.dataset.state === "offline" ? getComputedStyle(van.querySelector(".square")).fill
+                : van.dataset.state === "stale" ? getComputedStyle(van.querySelector(".disc")).stroke
+                : getComputedStyle(van.querySelector(".disc")).fill,
+              label: van.textContent, details: document.querySelector("#drivers li span")?.textContent ?? "",
+            }))(\(Page.icon("van-1")))
+            """
+
+        @Test func `a silent driver is greyed, says since when, and comes back to life`() throws {
+            try withPages(["DROVER_LIVE_STALE_S": "2", "DROVER_LIVE_OFFLINE_S": "4"]) { gateway, browser in
+                let pages = try MapPage.allCases.map { _ in try Page(browser) }
+                defer { for page in pages { page.close() } }
+                try gateway.ping("van-1", at: toronto)
+                for (page, kind) in zip(pages, MapPage.allCases) {
+                    try page.open(gateway.address(of: kind, watching: ["van-1"]))
+                    try page.waitForDrivers(1)
+                    try page.startNoting(Self.sight)
+                }
+                // The pages took their time to load; here the driver is heard of anew.
+                try gateway.ping("van-1", at: toronto, speed: 3)
+                for page in pages {
+                    try page.wait("it is offline", "\(Page.marker("van-1")).state === 'offline'")
+                    try page.wait("the list says so", "\(Self.sight).details.startsWith('offline since')")
+                    #expect(page.frames.contains { $0.contains("\"state\":\"stale\"") }, "the gateway has told")
+                }
+                try gateway.ping("van-1", at: toronto, speed: 4)
+                for page in pages {
+                    try page.wait("it lives", "\(Self.sight).details.includes('14 km/h')")
+                    let sights = try page.notes(as: Sight.self).map(\.value)
+                    let states = sights.map(\.state).reduce(into: [String]()) { if $0.last != $1 { $0.append($1) } }
+                    #expect(states.suffix(4) == ["live", "stale", "offline", "live"])
+                    for sight in sights {
+                        let isLive = sight.state == "live"
+                        #expect(Self.isGrey(sight.colour) != isLive, "\(sight)")
+                        #expect(sight.label.contains("ago") != isLive, "\(sight)")
+                    }
+                    let details = sights.map(\.details)
+                    #expect(details.contains { $0.wholeMatch(of: /no news since \d.* \(\d s ago\)/) != nil })
+                    #expect(details.contains { $0.wholeMatch(of: /offline since \d.* \(\d s ago\)/) != nil })
+                    #expect(page.complaints == [])
+                }
+            }
+        }
+
+        /// Whether the three parts of `rgb(…)` are nearly the same.
+        private static func isGrey(_ colour: String) -> Bool {
+            let parts = colour.split { !$0.isNumber }.prefix(3).compactMap { Int($0) }
+            guard let least = parts.min(), let most = parts.max() else { return false }
+            return most - least < 40
+        }
+    }
+}

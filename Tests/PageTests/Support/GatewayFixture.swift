@@ -1,0 +1,137 @@
+// The real gateway as a process of its own, with a Redis and a database that nobody else uses.
+
+import DroverClient
+import EventLoop
+import Foundation
+import LocalServers
+import Testing
+
+/// The cluster that all tests share, each with its own database; gone with the process.
+private enum SharedPostgres {
+    static let server = Result { try LocalPostgres.start() }
+}
+
+/// One of the two pages with a map.
+enum MapPage: String, CaseIterable, Sendable {
+    case fleet, map
+}
+
+/// One `drover serve` and what it stands on.
+final class GatewayFixture {
+    /// May send pings for every driver and see them all.
+    let key: String
+    /// The same after every start.
+    private(set) var port = 0
+    private let redis: LocalRedis
+    private let directory: TemporaryDirectory
+    private var environment: [String: String]
+    private var process: ChildProcess?
+    private var logFile: String { "\(directory.path)/log" }
+
+    /// The program that `swift build` put beside the tests' own.
+    private static let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent().appendingPathComponent("drover").path
+
+    /// Starts it; `settings` are environment variables.
+    init(_ settings: [String: String] = [:]) throws {
+        let postgres = try SharedPostgres.server.get()
+        let database = "p\(SystemClock.monotonicMicroseconds())_\(Int.random(in: 0..<1_000_000))"
+        try postgres.createDatabase(database)
+        redis = try LocalRedis.start()
+        directory = try TemporaryDirectory(prefix: "dg")
+        environment = [
+            "DROVER_REDIS_URL": redis.url, "DROVER_POSTGRES_URL": postgres.url(database: database),
+            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal", "DROVER_LISTEN": "127.0.0.1:0",
+            // Everything there is to tell, so that a secret in it would be found.
+            "DROVER_LOG_LEVEL": "trace",
+        ].merging(settings) { $1 }
+        key = try Self.makeKey(permissions: "pings:write,positions:read", environment)
+        try start()
+    }
+
+    /// A key that may do only this.
+    func makeKey(permissions: String) throws -> String {
+        try Self.makeKey(permissions: permissions, environment)
+    }
+
+    private static func makeKey(permissions: String, _ environment: [String: String]) throws -> String {
+        try Command.runChecked(
+            [program, "key", "create", "--name", "pages", "--permissions", permissions],
+            environment: environment.mapValues { $0 }
+        ).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Ends everything and removes it.
+    func remove() {
+        kill()
+        redis.stop()
+        directory.remove()
+    }
+
+    /// Starts it again, on the port it had.
+    func start() throws {
+        let said = log.count
+        let process = try ChildProcess(
+            [Self.program, "serve"], environment: environment.mapValues { $0 }, output: .file(logFile),
+            diesWithUs: "KILL")
+        self.process = process
+        try eventually("the gateway listens") {
+            let words = log.dropFirst(said)
+            guard process.isRunning else { throw OutOfTime(description: "the gateway has ended: \(words)") }
+            guard let found = words.firstRange(of: /port=([0-9]+)/) else { return false }
+            port = Int(words[found].dropFirst("port=".count)) ?? 0
+            return true
+        }
+        environment["DROVER_LISTEN"] = "127.0.0.1:\(port)"
+        try eventually("the gateway reaches its stores") {
+            try HTTPClient.request("GET", "\(address)/readyz").text.contains("\"degraded\":{}")
+        }
+    }
+
+    /// Ends it as a crash would.
+    func kill() {
+        process?.terminate(signal: SIGKILL)
+    }
+
+    /// Ends it as an operator would.
+    func stop() {
+        process?.terminate(signal: SIGTERM)
+    }
+
+    /// Everything it has logged since its first start.
+    var log: String {
+        (try? String(contentsOfFile: logFile, encoding: .utf8)) ?? ""
+    }
+
+    var address: String { "http://127.0.0.1:\(port)" }
+
+    /// A page's address with the key in its fragment, as the demo prints it.
+    func address(of page: MapPage, token: String? = nil, watching drivers: [String] = []) -> String {
+        let subjects = drivers.map { "driver:\($0)" }.joined(separator: ",")
+        return "\(address)/\(page.rawValue)#token=\(token ?? key)"
+            + (page == .map && !subjects.isEmpty ? "&subjects=\(subjects)" : "")
+    }
+
+    /// Sends one ping, as fixed `secondsAgo`, and waits until it is accepted.
+    func ping(
+        _ driver: String, at place: Place, speed: Double? = nil, heading: Double? = nil, secondsAgo: Double = 0
+    ) throws {
+        var members = [
+            "\"driver_id\":\"\(driver)\"", "\"lat\":\(place.lat)", "\"lng\":\(place.lng)", "\"accuracy\":5",
+            "\"recorded_at\":\(SystemClock.wallMicroseconds() / 1_000 - Int64(secondsAgo * 1_000))",
+        ]
+        if let speed { members.append("\"speed\":\(speed)") }
+        if let heading { members.append("\"heading\":\(heading)") }
+        let response = try HTTPClient.request(
+            "POST", "\(address)/v1/pings",
+            headers: [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")],
+            body: "{\(members.joined(separator: ","))}")
+        try #require(response.text.contains("\"accepted\":1"), "the ping is accepted: \(response.text)")
+    }
+}
+
+/// Degrees WGS84.
+struct Place: Sendable, Equatable {
+    var lat: Double
+    var lng: Double
+}
