@@ -18,7 +18,7 @@ struct Run: ParsableCommand {
 
     @Option(
         help: """
-            Which scenarios: ingest, fanout, wall, half, redis, history, memory, allocations; all these by default. \
+            Which scenarios: ingest, fanout, wall, half, redis, history, memory, allocations, selftest; all these by default. \
             Besides: instructions, which needs valgrind.
             """)
     var only: [String] = []

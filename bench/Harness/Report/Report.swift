@@ -34,6 +34,7 @@ struct Figure {
 final class Report {
     private(set) var figures: [Figure] = []
     private var notes: [String] = []
+    private var runs: [[String]] = []
     private let lines: Int32
     private let isTerminal = isatty(STDERR_FILENO) == 1
 
@@ -77,14 +78,26 @@ final class Report {
         write("{\"note\":\"\(text)\"}\n")
     }
 
-    /// What the run tells about itself: whether the generator was the limit, and who else used the machine.
+    /// What the run tells about itself: CPU seconds of every part, whether the generator was the limit, and who else
+    /// used the machine.
     func health(_ scenario: String, _ measurement: Measurement) {
         let load = measurement.load
+        let threads = measurement.threadSeconds
         write(
-            "{\"scenario\":\"\(scenario)\",\"pings\":\(load.pings),\"deliveries\":\(load.deliveries),"
-                + "\"lag_p99_ms\":\(load.lag.milliseconds(99)),\"generator_core\":\(load.generatorShare),"
-                + "\"others_cores\":\(measurement.otherShare),\"server_cpu_s\":\(measurement.serverSeconds),"
-                + "\"server_user_share\":\(measurement.userShare)}\n")
+            "{\"run\":\"\(scenario)\",\"seconds\":\(load.seconds),\"pings\":\(load.pings),"
+                + "\"deliveries\":\(load.deliveries),\"server_cpu_s\":\(measurement.serverSeconds),"
+                + "\"thread_cpu_s\":\(threads),\"server_user_share\":\(measurement.userShare),"
+                + "\"redis_cpu_s\":\(measurement.redisSeconds),\"postgres_cpu_s\":\(measurement.postgresSeconds),"
+                + "\"generator_core\":\(load.generatorShare),\"lag_p99_ms\":\(load.lag.milliseconds(99)),"
+                + "\"others_cores\":\(measurement.otherShare)}\n")
+        runs.append([
+            scenario, decimals(Double(load.pings) / load.seconds, 0),
+            decimals(Double(load.deliveries) / load.seconds, 0), decimals(measurement.serverSeconds, 2),
+            threads.map { decimals($0, 2) }.joined(separator: " + "), decimals(measurement.userShare * 100, 0) + " %",
+            decimals(measurement.redisSeconds, 2), decimals(measurement.postgresSeconds, 2),
+            decimals(load.generatorShare * 100, 0) + " %", decimals(load.lag.milliseconds(99), 1),
+            decimals(measurement.otherShare, 1),
+        ])
         if let limit = load.generatorLimit { note("\(scenario): the generator was the limit: \(limit)") }
         if measurement.otherShare > 0.1 {
             note(
@@ -97,17 +110,30 @@ final class Report {
 
     func printTable() {
         progress("")
-        let header = ["what", "goal", "measured", "floor", "ratio", "reached"]
-        var rows: [[String]] = []
-        for figure in figures {
-            rows.append([
-                "\(figure.scenario): \(figure.what)", figure.goal,
-                decimals(figure.measured, figure.measured < 100 ? 2 : 0) + " " + figure.unit,
-                figure.floor.map { decimals($0, $0 < 100 ? 2 : 0) } ?? "",
-                figure.ratio.map { decimals($0, 2) + " ×" } ?? "",
-                figure.isReached.map { $0 ? "yes" : "NO" } ?? "",
-            ])
-        }
+        Self.table(
+            ["what", "goal", "measured", "floor", "ratio", "reached"],
+            figures.map { figure in
+                [
+                    "\(figure.scenario): \(figure.what)", figure.goal,
+                    decimals(figure.measured, figure.measured < 100 ? 2 : 0) + " " + figure.unit,
+                    figure.floor.map { decimals($0, $0 < 100 ? 2 : 0) } ?? "",
+                    figure.ratio.map { decimals($0, 2) + " ×" } ?? "",
+                    figure.isReached.map { $0 ? "yes" : "NO" } ?? "",
+                ]
+            })
+        print()
+        Self.table(
+            [
+                "run", "pings/s", "deliveries/s", "server CPU s", "by thread", "user", "Redis s", "Postgres s",
+                "generator",
+                "lag p99 ms", "others, cores",
+            ], runs)
+        print()
+        for note in notes { print("note: \(note)") }
+        fflush(nil)
+    }
+
+    private static func table(_ header: [String], _ rows: [[String]]) {
         let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
         for row in [header] + rows {
             let cells = row.enumerated().map { column, text in
@@ -116,8 +142,6 @@ final class Report {
             }
             print(cells.joined(separator: "  "))
         }
-        for note in notes { print("note: \(note)") }
-        fflush(nil)
     }
 
     private func write(_ text: String) {

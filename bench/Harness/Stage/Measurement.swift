@@ -19,6 +19,12 @@ struct Measurement {
     var serverSeconds: Double { after.gateway.seconds - before.gateway.seconds }
     /// CPU seconds of its first thread, the loop.
     var loopSeconds: Double { after.gateway.mainThreadSeconds - before.gateway.mainThreadSeconds }
+    /// CPU seconds of each of its threads, oldest first: of the gateway loop, journal, history.
+    var threadSeconds: [Double] {
+        after.gateway.threads.sorted { $0.key < $1.key }.map { thread, time in
+            Double(time - (before.gateway.threads[thread] ?? 0)) / 1e9
+        }
+    }
     /// The part of its CPU that was spent in user space.
     var userShare: Double {
         let user = Double(after.gateway.userTicks - before.gateway.userTicks)
