@@ -14,6 +14,8 @@ struct Figure {
     /// The most (or, where `isMinimum`, the least) that reaches the goal: a ratio to the floor, or a value without one.
     var limit: Double?
     var isMinimum = false
+    /// The generator or the machine was the limit in one of its runs: it says nothing about the gateway.
+    var isVoid = false
 
     var ratio: Double? { floor.flatMap { $0 > 0 ? measured / $0 : nil } }
 
@@ -58,17 +60,18 @@ final class Report {
 
     func add(
         _ scenario: String, _ what: String, _ unit: String, _ measured: Double, floor: Double? = nil,
-        limit: Double? = nil, isMinimum: Bool = false
+        limit: Double? = nil, isMinimum: Bool = false, runs: [Measurement] = []
     ) {
         let figure = Figure(
             scenario: scenario, what: what, unit: unit, measured: measured, floor: floor, limit: limit,
-            isMinimum: isMinimum)
+            isMinimum: isMinimum, isVoid: runs.contains { $0.load.generatorLimit != nil })
         figures.append(figure)
         var json = "{\"scenario\":\"\(scenario)\",\"what\":\"\(what)\",\"unit\":\"\(unit)\",\"measured\":\(measured)"
         if let floor { json += ",\"floor\":\(floor)" }
         if let ratio = figure.ratio { json += ",\"ratio\":\(ratio)" }
         if let limit { json += ",\"limit\":\(limit)" }
         if let isReached = figure.isReached { json += ",\"reached\":\(isReached)" }
+        if figure.isVoid { json += ",\"void\":true" }
         write(json + "}\n")
     }
 
@@ -118,7 +121,7 @@ final class Report {
                     decimals(figure.measured, figure.measured < 100 ? 2 : 0) + " " + figure.unit,
                     figure.floor.map { decimals($0, $0 < 100 ? 2 : 0) } ?? "",
                     figure.ratio.map { decimals($0, 2) + " ×" } ?? "",
-                    figure.isReached.map { $0 ? "yes" : "NO" } ?? "",
+                    figure.isReached.map { ($0 ? "yes" : "NO") + (figure.isVoid ? " (void)" : "") } ?? "",
                 ]
             })
         print()

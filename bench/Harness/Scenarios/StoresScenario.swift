@@ -10,7 +10,8 @@ struct StoresScenario {
     func redis() throws {
         report.progress("the floor of Redis …")
         let floor = try RedisFloor.microsecondsPerPosition(
-            socketPath: stage.redis.socketPath, process: stage.redis.processID, drivers: 4_000, rounds: 20)
+            socketPath: stage.redis.socketPath, process: stage.redis.processID, drivers: 4_000,
+            seconds: max(2, Int(options.seconds)))
         for (hertz, drivers, limit) in [(1, 4_000, 1.1), (10, 500, 0.4)] {
             report.progress("Redis at \(hertz) Hz a driver …")
             var plan = FleetPlan()
@@ -21,7 +22,7 @@ struct StoresScenario {
             let measurement = try Measurement(stage, load, options: options)
             report.add(
                 "Redis", "CPU a ping at \(hertz) Hz a driver", "µs", measurement.perPing(measurement.redisSeconds),
-                floor: floor, limit: limit)
+                floor: floor, limit: limit, runs: [measurement])
             report.health("Redis at \(hertz) Hz", measurement)
         }
     }
