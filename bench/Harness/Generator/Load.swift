@@ -21,6 +21,9 @@ struct LoadResult {
     /// Pings sent in all that nobody acknowledged within five seconds of the end.
     var unacknowledged = 0
 
+    /// Whether even the servers' CPU says nothing: a starved generator sends in bursts, and bursts are cheaper.
+    var isVoid: Bool { lag.milliseconds(99) > 5 || generatorShare > 0.7 }
+
     /// Why the figures are the generator's rather than the server's; nil where they are the server's.
     var generatorLimit: String? {
         if lag.milliseconds(99) > 1 { return "it sent up to \(decimals(lag.milliseconds(99), 1)) ms late (p99)" }

@@ -64,7 +64,7 @@ final class Report {
     ) {
         let figure = Figure(
             scenario: scenario, what: what, unit: unit, measured: measured, floor: floor, limit: limit,
-            isMinimum: isMinimum, isVoid: runs.contains { $0.load.generatorLimit != nil })
+            isMinimum: isMinimum, isVoid: runs.contains { $0.load.isVoid })
         figures.append(figure)
         var json = "{\"scenario\":\"\(scenario)\",\"what\":\"\(what)\",\"unit\":\"\(unit)\",\"measured\":\(measured)"
         if let floor { json += ",\"floor\":\(floor)" }
