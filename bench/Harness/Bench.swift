@@ -44,7 +44,9 @@ struct Bench {
         let stores = StoresScenario(stage: stage, report: report, options: options)
         if wants("redis") { try stores.redis() }
         if wants("history") {
-            if !wants("ingest") { _ = try IngestScenario(stage: stage, report: report, options: options).run() }
+            if !wants("ingest"), !wants("half") {
+                _ = try IngestScenario(stage: stage, report: report, options: options).run()
+            }
             try stage.awaitHistory()
             report.progress("the floor of history …")
             let floor = try CopyFloor.measure(stage.postgres, database: Stage.database, limit: options.backlog)

@@ -9,9 +9,9 @@ struct StoresScenario {
     /// Redis at 1 and at 10 pings a second of each driver, beside its own floor.
     func redis() throws {
         report.progress("the floor of Redis …")
-        let floor = try RedisFloor.microsecondsPerPosition(
-            socketPath: stage.redis.socketPath, process: stage.redis.processID, drivers: 4_000,
-            seconds: max(2, Int(options.seconds)))
+        let (flatOut, paced) = (try floor(isPaced: false), try floor(isPaced: true))
+        report.add("Redis floor", "CPU a position, flat out", "µs", flatOut)
+        report.add("Redis floor", "CPU a position, paced at 1 Hz a driver", "µs", paced)
         for (hertz, drivers, limit) in [(1, 4_000, 1.1), (10, 500, 0.4)] {
             report.progress("Redis at \(hertz) Hz a driver …")
             var plan = FleetPlan()
@@ -22,9 +22,18 @@ struct StoresScenario {
             let measurement = try Measurement(stage, load, options: options)
             report.add(
                 "Redis", "CPU a ping at \(hertz) Hz a driver", "µs", measurement.perPing(measurement.redisSeconds),
-                floor: floor, limit: limit, runs: [measurement])
+                floor: flatOut, limit: limit, runs: [measurement])
+            report.add(
+                "Redis", "the same beside the paced floor", "µs", measurement.perPing(measurement.redisSeconds),
+                floor: paced)
             report.health("Redis at \(hertz) Hz", measurement)
         }
+    }
+
+    private func floor(isPaced: Bool) throws -> Double {
+        try RedisFloor.microsecondsPerPosition(
+            socketPath: stage.redis.socketPath, process: stage.redis.processID, drivers: 4_000,
+            seconds: isPaced ? max(2, Int(options.seconds)) : 20, isPaced: isPaced)
     }
 
     /// How long a ping took to its row: commit time minus receipt, of the rows that were received since `since`.
