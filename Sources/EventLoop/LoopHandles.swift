@@ -71,8 +71,17 @@ public final class LoopPoll: LoopHandle {
         }
         uv_poll_start(handle, readiness.rawValue) { poll, status, events in
             let owner = loopOwner(poll!.pointee.data, as: LoopPoll.self)
-            owner.body(status < 0 ? [.readable, .writable] : LoopReadiness(rawValue: events))
+            if status < 0 { owner.reportError() } else { owner.body(LoopReadiness(rawValue: events)) }
         }
+    }
+
+    /// libuv stops a handle whose descriptor has an error before it calls back. The bytes that came before the error are
+    /// read first, so the owner may not have met it yet: unless it has closed the handle, the watch goes on.
+    private func reportError() {
+        let wanted = watched
+        watched = []
+        body([.readable, .writable])
+        if isOpen, watched.isEmpty { watch(wanted) }
     }
 }
 

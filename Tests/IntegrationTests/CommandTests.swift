@@ -177,7 +177,8 @@ extension Integration {
                     described.insert(words[2])
                 } else if !line.hasPrefix("#") {
                     let name = line.prefix { $0 != "{" && $0 != " " }
-                    let family = ["_bucket", "_sum", "_count"].first { name.hasSuffix($0) }
+                    let family =
+                        ["_bucket", "_sum", "_count"].first { name.hasSuffix($0) }
                         .map { name.dropLast($0.count) } ?? name
                     #expect(described.contains(name) || described.contains(family), "\(line)")
                     #expect(words.last.flatMap { Double($0) } != nil, "\(line)")
@@ -198,7 +199,8 @@ extension Integration {
         @Test func `simulated vans drive, and viewers see them`() throws {
             let shared = try SharedGateway.get()
             let result = try shared.gateway.drover(
-                "simulate", "--gateway", shared.gateway.address, "--key", shared.key, "--drivers", "5", "--viewers", "2",
+                "simulate", "--gateway", shared.gateway.address, "--key", shared.key, "--drivers", "5", "--viewers",
+                "2",
                 "--hertz", "5", "--seconds", "3")
             #expect(result.status == .exited(0), "\(result.output)")
             #expect(try shared.gateway.http("GET", "/v1/drivers/van-0001/position", token: shared.key).status == 200)

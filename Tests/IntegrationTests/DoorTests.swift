@@ -19,7 +19,9 @@ extension Integration {
         func `the same leaves no invalid read under valgrind`() throws {
             let gateway = try RunningGateway(starts: false)
             let report = gateway.directory.path + "/valgrind.log"
-            try gateway.start(under: ["valgrind", "--error-exitcode=99", "--log-file=\(report)", "--undef-value-errors=no"])
+            try gateway.start(under: [
+                "valgrind", "--error-exitcode=99", "--log-file=\(report)", "--undef-value-errors=no",
+            ])
             try knock(gateway, times: 50)
             #expect(gateway.stop(within: .seconds(60)) == .exited(0))
             let text = try Command.runChecked(["cat", report])
@@ -67,13 +69,17 @@ extension Integration {
             Case("a WebSocket", webSocket, 101),
             Case(
                 "upgrade to h2c",
-                ["GET /a HTTP/1.1", "Host: a", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AA"],
+                [
+                    "GET /a HTTP/1.1", "Host: a", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
+                    "HTTP2-Settings: AA",
+                ],
                 426),
             Case("version 12", webSocket(without: "Sec-WebSocket-Version", with: "Sec-WebSocket-Version: 12"), 426),
             Case("no version", webSocket(without: "Sec-WebSocket-Version"), 426),
             Case("a short key", webSocket(without: "Sec-WebSocket-Key", with: "Sec-WebSocket-Key: abc"), 400),
             Case(
-                "POST with an upgrade", ["POST /v1/track HTTP/1.1"] + webSocket.dropFirst() + ["Content-Length: 0"], 405),
+                "POST with an upgrade", ["POST /v1/track HTTP/1.1"] + webSocket.dropFirst() + ["Content-Length: 0"], 405
+            ),
             Case("HTTP/1.0 with an upgrade", ["GET /v1/track HTTP/1.0"] + webSocket.dropFirst(), 505),
             Case("an upgrade with two hosts", webSocket + ["Host: b"], 400),
             Case("two hosts", ["GET /healthz HTTP/1.1", "Host: a", "Host: b"], 400),

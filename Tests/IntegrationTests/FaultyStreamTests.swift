@@ -55,7 +55,8 @@ extension Integration {
             for (verdict, count) in counts {
                 let name =
                     ["accepted", "late", "duplicate"].contains(verdict)
-                    ? "drover_pings_total{verdict=\"\(verdict)\"}" : "drover_pings_rejected_total{reason=\"\(verdict)\"}"
+                    ? "drover_pings_total{verdict=\"\(verdict)\"}"
+                    : "drover_pings_rejected_total{reason=\"\(verdict)\"}"
                 #expect(metrics[name] == count, "\(verdict)")
             }
             #expect(metrics["drover_pings_clamped_total"] == Double(stream.made.filter(\.isClamped).count))
@@ -166,7 +167,8 @@ struct FaultyPings {
 
     private mutating func keep(_ ping: TestPing, flags: Int) {
         let speed = ping.speed.map { $0 > 70 ? "70" : "\($0)" } ?? "-"
-        let text = "\(ping.driver ?? "")|\(ping.recordedAt)|\(Self.shortest(ping.latitude))|"
+        let text =
+            "\(ping.driver ?? "")|\(ping.recordedAt)|\(Self.shortest(ping.latitude))|"
             + "\(Self.shortest(ping.longitude))|\(Self.shortest(ping.accuracy))|\(speed)|\(flags)"
         keptRows.append((ping.driver ?? "", ping.recordedAt, text))
     }

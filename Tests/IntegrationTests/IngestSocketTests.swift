@@ -75,7 +75,8 @@ extension Integration {
             _ = try gateway.key()
             let socket = try gateway.ingest(try gateway.deviceToken(driver: "van-4"))
             let at = now() - 60_000
-            socket.send(TestPing.array([TestPing(nil, at: at), TestPing("van-5", at: at), TestPing("van-4", at: at + 1)]))
+            socket.send(
+                TestPing.array([TestPing(nil, at: at), TestPing("van-5", at: at), TestPing("van-4", at: at + 1)]))
             let reply = try socket.json()
             #expect(reply["ack"].integer == 3)
             #expect(reply["rejected"].array.map { $0["reason"].string } == ["driver_mismatch"])
@@ -134,7 +135,8 @@ extension Integration {
             #expect(try socket.closure().code == 1009)
             // Announced as 2^62 bytes: refused by the announcement.
             let boast = try gateway.ingest(shared.key)
-            boast.stream.send(WebSocketProbe.header(opcode: 1, length: 1 << 62) + [UInt8](repeating: 0x20, count: 5_000))
+            boast.stream.send(
+                WebSocketProbe.header(opcode: 1, length: 1 << 62) + [UInt8](repeating: 0x20, count: 5_000))
             #expect(try boast.closure().code == 1009)
         }
 
@@ -191,8 +193,9 @@ extension Integration {
             let shared = try SharedGateway.get()
             let gateway = shared.gateway
             let first = try gateway.webSocket("/v1/ingest", token: nil, subprotocols: "drover.ingest.v1")
-            first.send("{\"id\":1,\"token\":\"\(shared.key)\"}")
             _ = try first.json(with: "hello")
+            first.send("{\"id\":1,\"token\":\"\(shared.key)\"}")
+            #expect(try first.json()["id"].integer == 1)
             first.send(TestPing("van-first", at: now() - 1_000).json)
             #expect(try first.json()["ack"].integer == 1)
             let address = try gateway.webSocket(

@@ -77,7 +77,23 @@ private final class KilledStream {
             timer?.close()
             session.close()
         }
-        try loop.run(within: 60) { failure != nil || (acknowledged.count >= times.count && wasKilled) }
+        var ending = "none"
+        session.onEnded = { ending = "\($0)" }
+        var interruption = "none"
+        session.onInterrupted = { closure, _ in interruption = "\(closure)" }
+        do {
+            try loop.run(within: 60) { failure != nil || (acknowledged.count >= times.count && wasKilled) }
+        } catch {
+            let metrics = try gateway.http("GET", "/metrics").text.split(separator: "\n")
+                .filter { !$0.hasPrefix("#") && !$0.contains("bucket") }.joined(separator: "\n")
+            Issue.record(
+                """
+                stalled at \(acknowledged.count) of \(next), killed \(wasKilled), connected \(session.isConnected), \
+                unsettled \(session.unsettled), interrupted by \(interruption), ended by \(ending)
+                \(metrics)
+                """)
+            throw error
+        }
         if let failure { throw failure }
     }
 

@@ -227,13 +227,17 @@ extension Integration {
             let socket = try gateway.ingest(key)
             var closure: UInt16?
             var sent = 0
+            var acknowledgedPings: Int64 = 0
             while closure == nil {
-                let from = start + Int64(acknowledged + 10_000 + sent) * 1_000
+                let from = start + (Int64(acknowledged) + 10_000 + acknowledgedPings) * 1_000
                 socket.send(TestPing.array(TestPing.drive("van-2", from: from, count: 500)))
                 switch try socket.next() {
                 case .text(let text):
-                    sent += 500
-                    #expect(try JSON(parsing: text)["ack"].integer == Int64(sent))
+                    acknowledgedPings += 500
+                    let reply = try JSON(parsing: text)
+                    #expect(reply["ack"].integer == acknowledgedPings)
+                    // Each drive begins where the last one did: a jump, until three agree.
+                    sent += 500 - (reply["rejected"].array.count)
                 case .close(let code, _): closure = code
                 case .end: closure = 1006
                 }
@@ -253,7 +257,8 @@ extension Integration {
             #expect(try gateway.post([TestPing("van-4", at: now())], token: key)["accepted"].integer == 1)
             try gateway.awaitHistory()
             #expect(try gateway.rows(of: "van-1") == acknowledged)
-            #expect(try gateway.rows(of: "van-2") + gateway.rows(of: "van-3") == sent)
+            let kept = (try gateway.rows(of: "van-2"), try gateway.rows(of: "van-3"))
+            #expect(kept.0 + kept.1 == sent, "\(kept) of \(sent)")
             #expect(try gateway.rows(of: "van-4") == 1)
             try gateway.expectConservation()
         }

@@ -82,7 +82,8 @@ extension Integration {
         }
 
         @Test(arguments: [
-            "", "near=60", "near=60,20,1", "near=91,20", "near=60,181", "near=nan,20", "near=60,x", "near=60,20&limit=0",
+            "", "near=60", "near=60,20,1", "near=91,20", "near=60,181", "near=nan,20", "near=60,x",
+            "near=60,20&limit=0",
             "near=60,20&limit=x", "near=60,20&radius_m=0", "near=60,20&radius_m=-5", "near=60,20&radius_m=inf",
             "area=1,2,3", "area=2,1,1,2", "area=-91,0,1,1", "area=0,0,1,181", "area=0,0,1,nan", "near=1e400,0",
         ])

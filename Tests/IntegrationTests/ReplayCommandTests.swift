@@ -24,9 +24,11 @@ extension Integration {
             try ([header] + lines).joined(separator: "\n").write(toFile: csv, atomically: true, encoding: .utf8)
             let points = (0..<200).map { second in
                 let time = String(format: "2026-03-01T10:%02d:%02dZ", second / 60, second % 60)
-                return "<trkpt lat=\"\(50 + Double(second) * 0.00001)\" lon=\"8.5\"><ele>110</ele><time>\(time)</time></trkpt>"
+                return
+                    "<trkpt lat=\"\(50 + Double(second) * 0.00001)\" lon=\"8.5\"><ele>110</ele><time>\(time)</time></trkpt>"
             }
-            let track = "<gpx version=\"1.1\" creator=\"test\" xmlns=\"http://www.topografix.com/GPX/1/1\"><trk><trkseg>"
+            let track =
+                "<gpx version=\"1.1\" creator=\"test\" xmlns=\"http://www.topografix.com/GPX/1/1\"><trk><trkseg>"
                 + points.joined(separator: "\n") + "</trkseg></trk></gpx>"
             try track.write(toFile: gpx, atomically: true, encoding: .utf8)
 
@@ -67,7 +69,8 @@ extension Integration {
                     .replacing(".0|", with: "|")
             }
             #expect(rows.compactMap { $0 } == expected)
-            let midnight = "SELECT min(recorded_at) AT TIME ZONE 'UTC' = (now() AT TIME ZONE 'UTC')::date - 1 "
+            let midnight =
+                "SELECT min(recorded_at) AT TIME ZONE 'UTC' = (now() AT TIME ZONE 'UTC')::date - 1 "
                 + "FROM driver_location_events WHERE driver_id = 'van-csv'"
             #expect(try gateway.sql(midnight) == ["t"])
         }

@@ -68,7 +68,8 @@ extension Integration {
             let key = try gateway.key()
             try gateway.awaitStores()
             let text = try SharedPostgres.server.get().psql(
-                "SELECT to_char((now() - interval '1 minute') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') || '.123456Z'")
+                "SELECT to_char((now() - interval '1 minute') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') || '.123456Z'"
+            )
             let body = "{\"driver_id\":\"van-1\",\"recorded_at\":\"\(text)\",\"lat\":1,\"lng\":2,\"accuracy\":3}"
             let first = try gateway.http("POST", "/v1/pings", token: key, body: body)
             #expect(try JSON(parsing: first.text)["accepted"].integer == 1)

@@ -34,7 +34,8 @@ extension Integration {
             #expect(gateway.log.contains("journal_flushed=true"))
         }
 
-        @Test func `it ends in five seconds while Postgres is frozen, and the rest is written after the start`() throws {
+        @Test func `it ends in five seconds while Postgres is frozen, and the rest is written after the start`() throws
+        {
             let gateway = try RunningGateway(ownPostgres: true)
             let key = try gateway.key()
             try gateway.awaitStores()

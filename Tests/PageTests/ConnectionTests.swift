@@ -3,7 +3,7 @@
 import Testing
 
 extension PageTests {
-    @Suite struct ConnectionTests {
+    @Suite(.serialized) struct ConnectionTests {
         @Test(arguments: [true, false])
         func `pages say that the gateway is gone, and go on without a reload`(isCrash: Bool) throws {
             try withPages { gateway, browser in

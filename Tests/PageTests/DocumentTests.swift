@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 extension PageTests {
-    @Suite struct DocumentTests {
+    @Suite(.serialized) struct DocumentTests {
         private static let types = [
             "/map": "text/html; charset=utf-8", "/fleet": "text/html; charset=utf-8",
             "/drover.js": "text/javascript; charset=utf-8",

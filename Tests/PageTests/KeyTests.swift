@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 extension PageTests {
-    @Suite struct KeyTests {
+    @Suite(.serialized) struct KeyTests {
         private static let wrongKey = "drk_0000000000000000000000000000000000000000000"
 
         @Test(arguments: MapPage.allCases)
@@ -50,7 +50,7 @@ extension PageTests {
 
         @Test func `a key without the permission is told so`() throws {
             try withPages { gateway, browser in
-                let key = try gateway.makeKey(permissions: "pings:write")
+                let key = try gateway.makeKey(named: "device", permissions: "pings:write")
                 for kind in MapPage.allCases {
                     let page = try Page(browser)
                     defer { page.close() }
@@ -58,6 +58,24 @@ extension PageTests {
                     try page.wait("it asks", "document.getElementById('key-dialog').open")
                     #expect(try page.text("#key-message").contains("may not see this map"))
                 }
+            }
+        }
+
+        @Test func `pages end with a key that is revoked`() throws {
+            try withPages { gateway, browser in
+                try gateway.ping("van-1", at: toronto)
+                let key = try gateway.makeKey(named: "viewer", permissions: "positions:read")
+                let pages = try MapPage.allCases.map { _ in try Page(browser) }
+                defer { for page in pages { page.close() } }
+                for (page, kind) in zip(pages, MapPage.allCases) {
+                    try page.open(gateway.address(of: kind, token: key, watching: ["van-1"]))
+                    try page.waitForDrivers(1)
+                }
+                try gateway.revokeKey(named: "viewer")
+                try pages[0].wait("the fleet's page asks for another", "document.getElementById('key-dialog').open")
+                #expect(try pages[0].value("droverTest.markers().length") == 0)
+                try pages[1].wait("the map says so", "document.body.innerText.includes('revoked')")
+                #expect(try pages[1].text("#connection") == "Not connected")
             }
         }
 

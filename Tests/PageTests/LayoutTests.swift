@@ -6,7 +6,7 @@ import Foundation
 import Testing
 
 extension PageTests {
-    @Suite struct LayoutTests {
+    @Suite(.serialized) struct LayoutTests {
         private static let looks = [390, 1280].flatMap { width in
             [false, true].map { Page.Look(width: width, height: width == 390 ? 844 : 800, isDark: $0) }
         }
@@ -26,8 +26,8 @@ extension PageTests {
                         try page.open(gateway.address(of: kind, watching: watched))
                         try page.waitForDrivers(kind == .fleet ? 20 : watched.count)
                         try page.wait("their speeds are told", "document.body.innerText.includes('km/h')")
-                        try Self.takePicture(of: page, "\(kind)-\(look.width)-\(look.isDark ? "dark" : "light")")
                         try Self.expectGood(page, look, "\(kind) at \(look)")
+                        try Self.takePicture(of: page, "\(kind)-\(look.width)-\(look.isDark ? "dark" : "light")")
                     }
                 }
             }
@@ -162,6 +162,9 @@ extension PageTests {
         /// Keeps a picture where `DROVER_PAGE_PICTURES` names a directory, to be looked at.
         private static func takePicture(of page: Page, _ name: String) throws {
             guard let directory = ProcessInfo.processInfo.environment["DROVER_PAGE_PICTURES"] else { return }
+            try page.wait(
+                "the grid has faded in",
+                "[...document.querySelectorAll('canvas.leaflet-tile')].every((tile) => tile.style.opacity === '1')")
             try page.takePicture("\(directory)/\(name).png")
         }
     }

@@ -3,7 +3,7 @@
 import Testing
 
 extension PageTests {
-    @Suite struct MarkerTests {
+    @Suite(.serialized) struct MarkerTests {
         @Test(arguments: MapPage.allCases)
         func `the marker is where the ping said, and moves when the next one comes`(_ kind: MapPage) throws {
             try withPages { gateway, browser in

@@ -1,9 +1,10 @@
-// The pages in a real browser against the real gateway. One at a time: each opens tabs that want the processor.
+// The pages in a real browser against the real gateway. Within a suite one test at a time, since their tabs want the
+// processor; suites side by side, since much of it is waiting.
 
 import Testing
 
 /// Parent of all suites here.
-@Suite(.serialized) struct PageTests {
+@Suite struct PageTests {
     static let toronto = Place(lat: 43.6532, lng: -79.3832)
 
     /// Runs a test with a gateway and a browser's connection of its own.

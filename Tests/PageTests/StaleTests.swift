@@ -3,7 +3,7 @@
 import Testing
 
 extension PageTests {
-    @Suite struct StaleTests {
+    @Suite(.serialized) struct StaleTests {
         /// What a map shows of one driver.
         private struct Sight: Decodable {
             let state: String

@@ -228,6 +228,9 @@ private struct FanoutModel {
         try #require(fanout.edges.count <= mostEdges, "\(place): edges are used again")
         try #require(fanout.viewers.count <= 12, "\(place): viewers are used again")
         try #require(Set(fanout.ready).count == fanout.ready.count, "\(place): a viewer is ready once")
+        try #require(
+            fanout.ready.allSatisfy { fanout.viewers[$0].isReady && fanout.viewers[$0].handle > 0 },
+            "\(place): who is gone is not ready")
         for driver in 0..<table.count {
             try #require(fanout.isWatched(driver) == viewers.values.contains { $0.watched.contains(driver) }, place)
         }

@@ -78,15 +78,16 @@ function take(positions) {
     tell("");
     byId("card").hidden = false;
     rows.refresh();
-    frame(true);
+    // Nothing is gained by flying in from where nobody is.
+    frame(true, before > 0);
   } else if (moved) {
     frame(false);
   }
 }
 
 // Brings the drivers into view where one has left it, or in any case when told to.
-/** @param {boolean} anyway */
-function frame(anyway) {
+/** @param {boolean} anyway @param {boolean} [animate] */
+function frame(anyway, animate = true) {
   const targets = vans.all.map(({ position }) => L.latLng(position.lat, position.lng));
   if (!following || targets.length === 0) return;
   const card = byId("card");
@@ -99,7 +100,7 @@ function frame(anyway) {
   map.fitBounds(L.latLngBounds(targets), {
     paddingTopLeft, paddingBottomRight,
     maxZoom: targets.length > 1 ? 17 : anyway ? Math.max(16, map.getZoom()) : map.getZoom(),
-    animate: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+    animate: animate && !matchMedia("(prefers-reduced-motion: reduce)").matches,
   });
 }
 

@@ -118,7 +118,7 @@ extension Fanout {
         return count
     }
 
-    private mutating func clearPending(_ viewer: ViewerIndex) {
+    mutating func clearPending(_ viewer: ViewerIndex) {
         var edge = viewers[viewer].firstPending
         while edge >= 0 {
             edges[Int(edge)].pending = 0

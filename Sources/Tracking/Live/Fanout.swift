@@ -53,15 +53,15 @@ public struct Fanout: Sendable {
     }
 
     /// The presence as of the last update or sweep.
-    public func presence(of driver: DriverIndex) -> Presence {
+    func presence(of driver: DriverIndex) -> Presence {
         drivers[driver].presence
     }
 
     /// How many drivers there are.
     public var driverCount: Int { drivers.count }
 
-    /// How many edges there are from viewers to this driver.
-    public func isWatched(_ driver: DriverIndex) -> Bool {
+    /// Whether any viewer watches this driver.
+    func isWatched(_ driver: DriverIndex) -> Bool {
         drivers[driver].firstEdge >= 0
     }
 
@@ -125,6 +125,7 @@ public struct Fanout: Sendable {
 
     /// The viewer is gone.
     public mutating func closeViewer(_ viewer: ViewerIndex) {
+        clearPending(viewer)
         while viewers[viewer].firstEdge >= 0 { removeEdge(Int(viewers[viewer].firstEdge)) }
         if viewers[viewer].isReady { ready.removeAll { $0 == viewer } }
         viewers[viewer] = FanoutViewer(handle: -1)

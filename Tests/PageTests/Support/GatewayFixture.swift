@@ -45,18 +45,28 @@ final class GatewayFixture {
             // Everything there is to tell, so that a secret in it would be found.
             "DROVER_LOG_LEVEL": "trace",
         ].merging(settings) { $1 }
-        key = try Self.makeKey(permissions: "pings:write,positions:read", environment)
+        key = try Self.makeKey(named: "pages", permissions: "pings:write,positions:read", environment)
         try start()
     }
 
     /// A key that may do only this.
-    func makeKey(permissions: String) throws -> String {
-        try Self.makeKey(permissions: permissions, environment)
+    func makeKey(named name: String, permissions: String) throws -> String {
+        try Self.makeKey(named: name, permissions: permissions, environment)
     }
 
-    private static func makeKey(permissions: String, _ environment: [String: String]) throws -> String {
+    /// Revokes the only key of this name.
+    func revokeKey(named name: String) throws {
+        let list = try Command.runChecked([Self.program, "key", "list"], environment: environment.mapValues { $0 })
+        let line = list.split(separator: "\n").map { $0.split(separator: "\t") }.first { $0.count > 1 && $0[1] == name }
+        let id = String(try #require(line, "a key called \(name) is listed")[0])
+        try Command.runChecked([Self.program, "key", "revoke", id], environment: environment.mapValues { $0 })
+    }
+
+    private static func makeKey(
+        named name: String, permissions: String, _ environment: [String: String]
+    ) throws -> String {
         try Command.runChecked(
-            [program, "key", "create", "--name", "pages", "--permissions", permissions],
+            [program, "key", "create", "--name", name, "--permissions", permissions],
             environment: environment.mapValues { $0 }
         ).trimmingCharacters(in: .whitespacesAndNewlines)
     }

@@ -9,7 +9,7 @@ struct OutOfTime: Error, CustomStringConvertible {
 }
 
 /// How long anything may take before a test gives up, in seconds; far above what it takes on a busy machine.
-let patience = 30
+let patience = 60
 
 /// Waits until `condition` holds; throws what was waited for where that takes too long.
 func eventually(_ what: String, _ condition: () throws -> Bool) throws {
