@@ -25,6 +25,7 @@ let package = Package(
     name: "drover",
     products: [
         .executable(name: "drover", targets: ["drover"]),
+        .executable(name: "drover-bench", targets: ["drover-bench"]),
         .library(name: "DroverClient", targets: ["DroverClient"]),
     ],
     dependencies: [
@@ -82,6 +83,17 @@ let package = Package(
             dependencies: ["EventLoop", .product(name: "Histogram", package: "hdrhistogram-swift")],
             swiftSettings: hot),
         .target(name: "LocalServers", swiftSettings: strict),
+
+        // The load harness: it starts what it measures, and the floors beside it.
+        .systemLibrary(name: "CLinux", path: "bench/CLinux"),
+        .executableTarget(
+            name: "drover-bench",
+            dependencies: [
+                "CLinux", "DroverClient", "LocalServers",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            path: "bench/Harness", swiftSettings: hot),
 
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking"], swiftSettings: strict),

@@ -1,0 +1,77 @@
+/// `drover-bench`: the load harness. It starts everything it measures itself, on this machine, and ends it.
+import ArgumentParser
+import Glibc
+
+@main
+struct DroverBench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drover-bench",
+        abstract: "Measures a gateway: what a ping, a delivery and an idle viewer cost, beside the floors.",
+        subcommands: [Run.self, Floor.self], defaultSubcommand: Run.self)
+}
+
+/// Runs the scenarios.
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run scenarios and their floors, and print the table of goals.",
+        discussion: "Start it through bench/run, which builds first and pins it to a core of its own.")
+
+    @Option(
+        help: """
+            Which scenarios: ingest, fanout, wall, half, redis, history, memory, allocations, selftest; all these by default. \
+            Besides: instructions, which needs valgrind.
+            """)
+    var only: [String] = []
+    @Option(help: "A file for JSON lines, one a figure.") var json: String?
+    @Option(help: "Seconds measured in each run.") var seconds = 6.0
+    @Option(help: "Seconds before that, which are dropped.") var warmUp = 2.0
+    @Option(help: "Devices, each on a socket of its own.") var devices = 500
+    @Option(help: "Pings a second of all devices together.") var rate = 10_000.0
+    @Option(help: "Viewers in the fan-out, ten a driver.") var viewers = 1_000
+    @Option(help: "Deliveries a second in the fan-out.") var deliveries = 20_000.0
+    @Option(help: "Idle viewers whose memory is measured.") var idle = 5_000
+    @Option(help: "Pings that pile up while Postgres is away.") var backlog = 200_000
+    @Option(help: "A directory that keeps callgrind's files for callgrind_annotate.") var keep: String?
+    @Option(help: "The core of the server under test; start this program on another.") var serverCore = 0
+
+    func validate() throws {
+        guard (1.0...600).contains(seconds), (0.0...60).contains(warmUp), (1...15_000).contains(devices),
+            (10...15_000).contains(viewers), (1...15_000).contains(idle), (1...10_000_000).contains(backlog),
+            rate > 0, rate <= 1_000_000, deliveries > 0, deliveries <= 1_000_000
+        else { throw ValidationError("seconds 1 to 600, sockets 1 to 15000, rates to 1000000 a second") }
+    }
+
+    func run() throws {
+        var options = RunOptions()
+        options.seconds = seconds
+        options.warmUp = warmUp
+        options.devices = devices
+        options.pingsPerSecond = rate
+        options.viewers = viewers
+        options.deliveriesPerSecond = deliveries
+        options.idleViewers = idle
+        options.backlog = backlog
+        let report = try Report(path: json)
+        report.progress("starting Redis, Postgres and the gateway …")
+        let stage = try Stage(serverCore: serverCore)
+        defer { stage.close() }
+        try Bench(stage: stage, report: report, options: options, only: only, keep: keep).run()
+        report.printTable()
+    }
+}
+
+/// A floor server; `run` starts it.
+struct Floor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve as the floor: receive, acknowledge, send, nothing else.", shouldDisplay: false)
+
+    @Option var pingsPerFrame = 1
+    @Option var pushBytes = 128
+
+    func run() throws {
+        var server = try FloorServer(pingsPerFrame: pingsPerFrame, pushBytes: pushBytes)
+        print(server.port)
+        fflush(nil)
+        server.run()
+    }
+}

@@ -1,0 +1,106 @@
+/// Loopback sockets: connected while blocking, then used without.
+import Glibc
+
+/// Why a run could not be done; one line that says what to do.
+struct BenchError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+enum Socket {
+    /// Connects to 127.0.0.1; reads and writes give up after ten seconds until `makeNonBlocking`.
+    static func connect(port: Int) throws(BenchError) -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw BenchError("no descriptor is left: \(reason()). Raise ulimit -n") }
+        var address = loopback(port: port)
+        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, length) }
+        }
+        guard status == 0 else {
+            close(descriptor)
+            throw BenchError("cannot connect to 127.0.0.1:\(port): \(reason())")
+        }
+        set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
+        return descriptor
+    }
+
+    /// Listens on any free loopback port.
+    static func listen() throws(BenchError) -> (descriptor: Int32, port: Int) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = loopback(port: 0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && Glibc.listen(descriptor, 4_096) == 0
+                    && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        guard isBound else { throw BenchError("cannot listen on loopback: \(reason())") }
+        makeNonBlocking(descriptor)
+        return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
+    }
+
+    /// The next connection; negative where none waits.
+    static func accept(_ listener: Int32) -> Int32 {
+        let descriptor = Glibc.accept(listener, nil, nil)
+        guard descriptor >= 0 else { return descriptor }
+        makeNonBlocking(descriptor)
+        set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
+        return descriptor
+    }
+
+    /// Connects to a Unix socket.
+    static func connect(path: String) throws(BenchError) -> Int32 {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, length) }
+        }
+        guard status == 0 else { throw BenchError("cannot connect to \(path): \(reason())") }
+        return descriptor
+    }
+
+    /// From here on reads and writes return at once.
+    static func makeNonBlocking(_ descriptor: Int32) {
+        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+    }
+
+    /// Writes all of it to a blocking socket.
+    static func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws(BenchError) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                send(descriptor, $0.baseAddress.unsafelyUnwrapped + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw BenchError("the peer does not take bytes: \(reason())") }
+            sent += count
+        }
+    }
+
+    /// The system's words for the present `errno`.
+    static func reason() -> String { String(cString: strerror(errno)) }
+
+    private static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32) {
+        var on: Int32 = 1
+        setsockopt(descriptor, level, option, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    private static func loopback(port: Int) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
+    }
+}

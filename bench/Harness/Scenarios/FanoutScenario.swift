@@ -1,0 +1,95 @@
+/// Fan-out: what a delivery costs beyond the ping that caused it. Each case runs with and without its viewers, so that
+/// the difference is theirs; the floor is measured the same way.
+
+struct FanoutScenario {
+    let stage: Stage
+    let report: Report
+    let options: RunOptions
+
+    /// One driver a viewer, ten viewers a driver. Returns the gateway's CPU a delivery and the floor's.
+    func one() throws -> (microsecondsPerDelivery: Double, floor: Double) {
+        var plan = FleetPlan()
+        plan.drivers = options.viewers / 10
+        plan.sockets = plan.drivers
+        plan.pingsPerSecond = options.deliveriesPerSecond / 10
+        let audience = AudiencePlan(viewers: options.viewers, driversPerViewer: 1)
+
+        report.progress("fan-out, the pings alone …")
+        let entrance = Entrance.gateway(port: stage.port, token: stage.key)
+        let alone = try Measurement(stage, Load(entrance, fleet: plan), options: options)
+        report.progress("fan-out, one driver a viewer …")
+        let full = try Measurement(stage, Load(entrance, fleet: plan, audience: audience), options: options)
+        report.progress("the floor of fan-out …")
+        let (floorAlone, floorFull) = try stage.withFloor(pushBytes: Int(full.load.pushBytes)) { port, process in
+            let entrance = Entrance.floor(port: port)
+            let alone = try Measurement(stage, Load(entrance, fleet: plan), server: process, options: options)
+            let load = Load(entrance, fleet: plan, audience: audience)
+            return (alone, try Measurement(stage, load, server: process, options: options))
+        }
+        let floor = floorFull.perDelivery(floorFull.serverSeconds - floorAlone.serverSeconds)
+        // Deliveries are the loop's work. The other threads' share of a ping falls as the loop gets busier, since journal
+        // groups grow, and would hide part of it.
+        let cost = full.perDelivery(full.loopSeconds - alone.loopSeconds)
+        report.add(
+            "fan-out", "gateway CPU a delivery", "µs", cost, floor: floor, limit: 1.2,
+            runs: [alone, full, floorAlone, floorFull])
+        report.add(
+            "fan-out", "all threads, with its tenth of a ping", "µs", full.perDelivery(full.serverSeconds),
+            floor: floorFull.perDelivery(floorFull.serverSeconds))
+        report.add("fan-out", "bytes a push", "bytes", full.load.pushBytes)
+        report.add("fan-out", "ping to viewer p50", "ms", full.load.viewed.milliseconds(50))
+        report.add("fan-out", "ping to viewer p99", "ms", full.load.viewed.milliseconds(99))
+        report.add("fan-out floor", "ping to viewer p99", "ms", floorFull.load.viewed.milliseconds(99))
+        for (name, measurement) in [
+            ("fan-out without viewers", alone), ("fan-out", full), ("fan-out floor", floorFull),
+        ] { report.health(name, measurement) }
+        return (cost, floor)
+    }
+
+    /// Fifty drivers a viewer, each at 1 Hz, at the default of four writes a second.
+    func wall(sendFloor: Double) throws {
+        var plan = FleetPlan()
+        plan.drivers = 500
+        plan.sockets = 500
+        plan.pingsPerSecond = 500
+        let audience = AudiencePlan(viewers: 400, driversPerViewer: 50)
+        report.progress("fan-out, fifty drivers a viewer …")
+        let entrance = Entrance.gateway(port: stage.port, token: stage.key)
+        let alone = try Measurement(stage, Load(entrance, fleet: plan), options: options)
+        let full = try Measurement(stage, Load(entrance, fleet: plan, audience: audience), options: options)
+        let cost = full.perDelivery(full.loopSeconds - alone.loopSeconds)
+        report.add(
+            "fifty a viewer", "gateway CPU an update", "µs", cost, floor: sendFloor, limit: 0.25, runs: [alone, full])
+        report.add("fifty a viewer", "updates a write", "", full.load.positionsPerFrame)
+        report.add("fifty a viewer", "ping to viewer p50", "ms", full.load.viewed.milliseconds(50))
+        report.add("fifty a viewer", "ping to viewer p99", "ms", full.load.viewed.milliseconds(99))
+        report.health("fifty a viewer", full)
+    }
+
+    /// Pings and deliveries that together take about half of the gateway's core: where latencies are promised.
+    func halfLoad(microsecondsPerPing: Double, microsecondsPerDelivery: Double) throws {
+        var plan = FleetPlan()
+        plan.drivers = options.devices
+        plan.sockets = options.devices
+        // A quarter of the core for pings, one for deliveries; the generator's own core bounds both.
+        plan.pingsPerSecond = min(0.25e6 / max(1, microsecondsPerPing), 15_000)
+        let deliveries = min(0.25e6 / max(1, microsecondsPerDelivery), 30_000)
+        let viewers = max(options.devices, Int(deliveries / plan.pingsPerSecond * Double(options.devices)))
+        report.progress("half load …")
+        let load = Load(
+            .gateway(port: stage.port, token: stage.key), fleet: plan,
+            audience: AudiencePlan(viewers: viewers, driversPerViewer: 1))
+        let measurement = try Measurement(stage, load, options: options)
+        report.add("half load", "gateway's core in use", "", measurement.serverSeconds / options.seconds)
+        report.add("half load", "ack p50", "ms", measurement.load.acknowledged.milliseconds(50))
+        report.add(
+            "half load", "ack p99", "ms", measurement.load.acknowledged.milliseconds(99), limit: 25, runs: [measurement]
+        )
+        report.add("half load", "ping to viewer p50", "ms", measurement.load.viewed.milliseconds(50))
+        // The tick is 20 ms by default.
+        report.add(
+            "half load", "ping to viewer p99", "ms", measurement.load.viewed.milliseconds(99), limit: 25,
+            runs: [measurement])
+        report.health("half load", measurement)
+    }
+}
