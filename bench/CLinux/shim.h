@@ -1,14 +1,11 @@
 // What Swift's Glibc module leaves out: epoll with nanosecond waits, and the timer slack that would blur them.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <time.h>
 
-// epoll_pwait2 exists from Linux 5.11 and glibc 2.35 on; declared here because a module that was built without
-// _GNU_SOURCE before us may have hidden it.
+// epoll_pwait2 exists from Linux 5.11 and glibc 2.35 on; declared here because _GNU_SOURCE would make types of this
+// module that Swift's Glibc module defines differently.
 extern int epoll_pwait2(int, struct epoll_event *, int, const struct timespec *, const __sigset_t *);
 
 // The same for memmem.
