@@ -67,6 +67,27 @@ public struct RedisCommands: Sendable {
         end()
     }
 
+    /// The bytes of leading parts that are always the same, made once with `template`.
+    @inline(__always)
+    public mutating func begin(template: [UInt8]) {
+        count += 1
+        bytes.append(contentsOf: template)
+    }
+
+    /// Parts that are always the same, made once with `template`.
+    @inline(__always)
+    public mutating func constant(_ template: [UInt8]) {
+        bytes.append(contentsOf: template)
+    }
+
+    /// The bytes of `parts`, for a command of `arguments` parts that begins with them; 0 for parts in the middle of one.
+    public static func template(_ parts: [String], of arguments: Int) -> [UInt8] {
+        var commands = RedisCommands()
+        if arguments > 0 { commands.begin(arguments: arguments) }
+        for part in parts { commands.argument(part) }
+        return commands.bytes
+    }
+
     /// A whole command.
     public mutating func command(_ parts: [String]) {
         begin(arguments: parts.count)
@@ -80,16 +101,15 @@ public struct RedisCommands: Sendable {
     }
 
     private mutating func length(_ value: Int) {
-        if value < 10 {
-            bytes.append(UInt8(ascii: "0") + UInt8(value))
-        } else {
-            var divisor = 10
-            while value / divisor >= 10 { divisor *= 10 }
+        var divisor = 1
+        while value / divisor >= 10 { divisor *= 10 }
+        bytes.append(addingCapacity: 22) { output in
             while divisor > 0 {
-                bytes.append(UInt8(ascii: "0") + UInt8(value / divisor % 10))
+                output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
                 divisor /= 10
             }
+            output.append(0x0D)
+            output.append(0x0A)
         }
-        end()
     }
 }

@@ -53,6 +53,8 @@ public final class WebServer {
     /// C arrays the library keeps pointing into, and the strings inside them.
     private var protocolTable: UnsafeMutablePointer<lws_protocols>?
     private var names: [UnsafeMutablePointer<CChar>] = []
+    /// All zeros: the library leaves idle peers to us. Its own timers walk a list of all connections for every pong.
+    private let idlePolicy = UnsafeMutablePointer<lws_retry_bo_t>.allocate(capacity: 1)
     private let loops = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 1)
     /// Open connections by number; the library's reference keeps them alive.
     private var connections: [Unmanaged<WebConnection>?] = []
@@ -67,6 +69,7 @@ public final class WebServer {
         self.loop = loop
         self.configuration = configuration
         self.application = application
+        idlePolicy.initialize(to: lws_retry_bo_t())
         loops.initialize(to: UnsafeMutableRawPointer(loop.uvLoop))
         try createContext()
         do {
@@ -83,6 +86,7 @@ public final class WebServer {
 
     deinit {
         loops.deallocate()
+        idlePolicy.deallocate()
         protocolTable?.deallocate()
         for name in names { free(name) }
     }
@@ -114,6 +118,7 @@ public final class WebServer {
         info.pt_serv_buf_size = 32_768
         info.max_http_header_data = 16_384
         info.keepalive_timeout = 60
+        info.retry_and_idle_policy = UnsafePointer(idlePolicy)
         info.timeout_secs = 10
         info.server_string = nil
         guard let context = lws_create_context(&info) else {

@@ -10,6 +10,7 @@ final class RedisPositions {
     private let key: KeyTemplate
     private let channel: KeyTemplate
     private let geoKey: String
+    private let templates: Templates
     private let ttl: Microseconds
     private var commands = RedisCommands()
     private var writer = JSONWriter()
@@ -30,6 +31,7 @@ final class RedisPositions {
         key = KeyTemplate(configuration.redisLocationKey)
         channel = KeyTemplate(configuration.redisLocationChannel)
         geoKey = configuration.redisGeoKey
+        templates = Templates(geoKey: geoKey)
         ttl = Int64(configuration.redisLocationTTLSeconds) * 1_000_000
     }
 
@@ -53,8 +55,7 @@ final class RedisPositions {
         unpublished.drain { driver in
             guard let position = fanout.position(of: driver) else { return }
             let id = table.id(of: driver)
-            commands.begin(arguments: 3)
-            commands.argument("PUBLISH")
+            commands.begin(template: templates.publish)
             channel.append(id, to: &commands)
             writer.removeAll()
             writer.raw("{\"driver_id\":")
@@ -104,16 +105,15 @@ final class RedisPositions {
 
     private func writeHash(_ id: DriverID, _ position: Position, lifeMilliseconds: Int64) {
         let known = 5 + (position.speed == nil ? 0 : 1) + (position.heading == nil ? 0 : 1)
-        commands.begin(arguments: 2 + 2 * known)
-        commands.argument("HSET")
+        commands.begin(template: templates.hset[known - 5])
         key.append(id, to: &commands)
-        field("lat") { $0.degrees(position.latitude) }
-        field("lng") { $0.degrees(position.longitude) }
-        field("accuracy") { $0.thousandths(position.accuracy) }
-        field("recorded_at") { $0.integer(position.recordedAt / 1_000) }
-        field("timestamp") { Timestamp.append(position.recordedAt, to: &$0.bytes) }
-        if let heading = position.heading { field("heading") { $0.thousandths(heading) } }
-        if let speed = position.speed { field("speed") { $0.thousandths(speed) } }
+        field(templates.lat) { $0.degrees(position.latitude) }
+        field(templates.lng) { $0.degrees(position.longitude) }
+        field(templates.accuracy) { $0.thousandths(position.accuracy) }
+        field(templates.recordedAt) { $0.integer(position.recordedAt / 1_000) }
+        field(templates.timestamp) { Timestamp.append(position.recordedAt, to: &$0.bytes) }
+        if let heading = position.heading { field(templates.heading) { $0.thousandths(heading) } }
+        if let speed = position.speed { field(templates.speed) { $0.thousandths(speed) } }
         if known < 7 {
             // What became unknown must not stay behind as if it were known.
             commands.begin(arguments: 2 + 7 - known)
@@ -122,16 +122,15 @@ final class RedisPositions {
             if position.heading == nil { commands.argument("heading") }
             if position.speed == nil { commands.argument("speed") }
         }
-        commands.begin(arguments: 3)
-        commands.argument("PEXPIRE")
+        commands.begin(template: templates.pexpire)
         key.append(id, to: &commands)
         writer.removeAll()
         writer.integer(max(1, lifeMilliseconds))
         commands.argument(writer.bytes)
     }
 
-    private func field(_ name: String, _ value: (inout JSONWriter) -> Void) {
-        commands.argument(name)
+    private func field(_ name: [UInt8], _ value: (inout JSONWriter) -> Void) {
+        commands.constant(name)
         writer.removeAll()
         value(&writer)
         commands.argument(writer.bytes)
@@ -142,9 +141,7 @@ final class RedisPositions {
         guard abs(position.latitude) <= 850_511_287 else { return }
         while listed.count <= driver { listed.append(false) }
         listed[driver] = true
-        commands.begin(arguments: 5)
-        commands.argument("GEOADD")
-        commands.argument(geoKey)
+        commands.begin(template: templates.geoAdd)
         writer.removeAll()
         writer.degrees(position.longitude)
         commands.argument(writer.bytes)
@@ -154,6 +151,26 @@ final class RedisPositions {
         commands.beginArgument(length: id.text.count)
         for index in 0..<id.text.count { commands.append(id.text[index]) }
         commands.endArgument()
+    }
+}
+
+/// What is the same in every command, in the protocol's own bytes.
+private struct Templates {
+    let publish = RedisCommands.template(["PUBLISH"], of: 3)
+    let pexpire = RedisCommands.template(["PEXPIRE"], of: 3)
+    /// With neither heading nor speed known, with one of them, with both.
+    let hset = (5...7).map { RedisCommands.template(["HSET"], of: 2 + 2 * $0) }
+    let geoAdd: [UInt8]
+    let lat = RedisCommands.template(["lat"], of: 0)
+    let lng = RedisCommands.template(["lng"], of: 0)
+    let accuracy = RedisCommands.template(["accuracy"], of: 0)
+    let recordedAt = RedisCommands.template(["recorded_at"], of: 0)
+    let timestamp = RedisCommands.template(["timestamp"], of: 0)
+    let heading = RedisCommands.template(["heading"], of: 0)
+    let speed = RedisCommands.template(["speed"], of: 0)
+
+    init(geoKey: String) {
+        geoAdd = RedisCommands.template(["GEOADD", geoKey], of: 5)
     }
 }
 

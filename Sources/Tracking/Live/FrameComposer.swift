@@ -37,6 +37,10 @@ struct FrameComposer: Sendable {
 
     /// Appends the cursor's text, `epoch:tick`.
     func appendCursor(to writer: inout JSONWriter) {
+        Self.appendCursor(epoch, tick, to: &writer)
+    }
+
+    private static func appendCursor(_ epoch: UInt64, _ tick: UInt64, to writer: inout JSONWriter) {
         writer.integer(Int64(truncatingIfNeeded: epoch >> 1))
         writer.raw(":")
         writer.integer(Int64(tick))
@@ -48,9 +52,9 @@ struct FrameComposer: Sendable {
         if frames[driver].tick == tick { return frames[driver] }
         latencies.append(now - position.receivedAt)
         let payload = WebSocketFrame.reserve(&arena.bytes)
-        openPositions(&arena)
+        Self.openPositions(&arena, nowMilliseconds)
         Self.appendElement(table.id(of: driver), position, to: &arena)
-        closePositions(&arena)
+        Self.closePositions(&arena, epoch, tick)
         let start = WebSocketFrame.close(&arena.bytes, payload: payload)
         frames[driver] = Slice(tick: tick, start: Int32(start), end: Int32(arena.bytes.count))
         return frames[driver]
@@ -78,7 +82,7 @@ struct FrameComposer: Sendable {
         }
         if positions.bytes.isEmpty {
             _ = WebSocketFrame.reserve(&positions.bytes)
-            openPositions(&positions)
+            Self.openPositions(&positions, nowMilliseconds)
         } else {
             positions.raw(",")
         }
@@ -102,7 +106,7 @@ struct FrameComposer: Sendable {
     mutating func sendComposed(_ body: (Span<UInt8>) -> SendOutcome) -> SendOutcome {
         var start = 0
         if !positions.bytes.isEmpty {
-            closePositions(&positions)
+            Self.closePositions(&positions, epoch, tick)
             start = WebSocketFrame.close(&positions.bytes, payload: WebSocketFrame.maximumHeaderBytes)
         }
         if !statuses.bytes.isEmpty {
@@ -115,15 +119,17 @@ struct FrameComposer: Sendable {
 
     // MARK: Pieces
 
-    private func openPositions(_ writer: inout JSONWriter) {
+    // Static, since a method of `self` that is handed a part of `self` to write to would have all of it copied first.
+
+    private static func openPositions(_ writer: inout JSONWriter, _ nowMilliseconds: Int64) {
         writer.raw("{\"now\":")
         writer.integer(nowMilliseconds)
         writer.raw(",\"positions\":[")
     }
 
-    private func closePositions(_ writer: inout JSONWriter) {
+    private static func closePositions(_ writer: inout JSONWriter, _ epoch: UInt64, _ tick: UInt64) {
         writer.raw("],\"cursor\":\"")
-        appendCursor(to: &writer)
+        appendCursor(epoch, tick, to: &writer)
         writer.raw("\"}")
     }
 

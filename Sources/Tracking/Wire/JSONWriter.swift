@@ -40,18 +40,25 @@ public struct JSONWriter: Sendable {
             magnitude /= 10
             decimals -= 1
         }
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var count = 0
+        // Filled from the end, then appended in one go.
+        var text = InlineArray<24, UInt8>(repeating: 0)
+        var start = 24
         repeat {
-            digits[count] = UInt8(ascii: "0") + UInt8(magnitude % 10)
+            start -= 1
+            text[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: magnitude % 10)
             magnitude /= 10
-            count += 1
-        } while magnitude != 0 || count <= decimals
-        while count > 0 {
-            if count == decimals { bytes.append(UInt8(ascii: ".")) }
-            count -= 1
-            bytes.append(digits[count])
+            decimals -= 1
+            if decimals == 0 {
+                start -= 1
+                text[start] = UInt8(ascii: ".")
+            }
+        } while magnitude != 0 || decimals >= 0
+        if value < 0 {
+            start -= 1
+            text[start] = UInt8(ascii: "-")
+        }
+        bytes.append(addingCapacity: 24 - start) { output in
+            for index in start..<24 { output.append(text[index]) }
         }
     }
 
@@ -69,9 +76,11 @@ public struct JSONWriter: Sendable {
 
     /// An id between quotes. Its characters need no escape, which `DriverID` guarantees.
     public mutating func id(_ id: DriverID) {
-        bytes.append(UInt8(ascii: "\""))
-        for index in 0..<id.text.count { bytes.append(id.text[index]) }
-        bytes.append(UInt8(ascii: "\""))
+        bytes.append(addingCapacity: id.text.count + 2) { output in
+            output.append(UInt8(ascii: "\""))
+            for index in 0..<id.text.count { output.append(id.text[index]) }
+            output.append(UInt8(ascii: "\""))
+        }
     }
 
     /// Any text, between quotes and escaped.
