@@ -15,13 +15,15 @@ extension Integration {
             #expect(try gateway.http("GET", "/healthz").status == 200)
         }
 
-        @Test(.enabled(if: wantsLongTests, "takes a minute"))
+        @Test(.enabled(if: wantsLongTests, "needs valgrind"))
         func `the same leaves no invalid read under valgrind`() throws {
             let gateway = try RunningGateway(starts: false)
             let report = gateway.directory.path + "/valgrind.log"
-            try gateway.start(under: [
-                "valgrind", "--error-exitcode=99", "--log-file=\(report)", "--undef-value-errors=no",
-            ])
+            // Debian 12's valgrind cannot read the compiler's debug information and gives up where there is some.
+            let stripped = gateway.directory.path + "/drover"
+            try Command.runChecked(["strip", "--strip-debug", "-o", stripped, droverProgram])
+            let valgrind = ["valgrind", "--log-file=\(report)", "--undef-value-errors=no"]
+            try gateway.start(under: valgrind, as: stripped)
             try knock(gateway, times: 50)
             #expect(gateway.stop(within: .seconds(60)) == .exited(0))
             let text = try Command.runChecked(["cat", report])

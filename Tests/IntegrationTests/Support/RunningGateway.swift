@@ -80,10 +80,10 @@ final class RunningGateway {
     var log: String { process?.output() ?? "" }
 
     /// Starts it, perhaps under another program, and waits until it listens; from the second time on at the same port.
-    func start(under program: [String] = []) throws {
+    func start(under program: [String] = [], as drover: String = droverProgram) throws {
         starts += 1
         let process = try ChildProcess(
-            program + [droverProgram, "serve"], environment: environment.mapValues { $0 }, output: .file(logPath))
+            program + [drover, "serve"], environment: environment.mapValues { $0 }, output: .file(logPath))
         self.process = process
         LogBook.open(self, logPath)
         guard process.waitForOutput("listening", within: .seconds(30)) else {
