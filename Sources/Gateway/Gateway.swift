@@ -33,7 +33,7 @@ final class Gateway: WebApplication {
     private var writer = JSONWriter()
     private var lastFlush: Int64 = 0
     /// The least time between two groups of the journal, in microseconds, and the bytes that do not wait for it.
-    private static let submitInterval: Int64 = 2_000
+    private static let submitInterval: Int64 = 4_000
     private static let submitBytes = 256 << 10
     private var lastSubmit: Int64 = 0
     private var submittedLSN: UInt64 = 0
