@@ -18,7 +18,6 @@ final class TrackSocket: WebSession {
     private(set) var viewer: ViewerIndex?
     /// The credential's id once it was checked.
     private(set) var credentialID: String?
-    private var credential: Credential?
     private var loginTimer: LoopTimer?
     /// Whether a frame waits for a store, and what came behind it.
     private var isBusy = false
@@ -79,7 +78,6 @@ final class TrackSocket: WebSession {
                 }
                 loginTimer?.close()
                 loginTimer = nil
-                self.credential = credential
                 credentialID = credential.id
                 if viewer == nil { viewer = gateway.pipeline.fanout.openViewer(handle: connection.number) }
                 then()
