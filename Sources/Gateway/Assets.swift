@@ -56,7 +56,12 @@ struct Assets {
             ("ETag", asset.tag), ("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"), ("Content-Security-Policy", contentSecurityPolicy),
         ]
-        if request.headers["if-none-match"] == asset.tag { return WebResponse(status: 304, headers: headers) }
+        // RFC 9110 section 13.1.2: a list, compared weakly, since a proxy that compresses makes our tags weak.
+        let known = request.headers["if-none-match"]?.split(separator: ",").map { tag in
+            let tag = tag.trimmingCharacters(in: .whitespaces)
+            return tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : tag
+        }
+        if known?.contains(asset.tag) == true { return WebResponse(status: 304, headers: headers) }
         return WebResponse(type: asset.type, body: asset.body, headers: headers)
     }
 

@@ -1,8 +1,9 @@
-/// The listening socket: ours, because Debian's libwebsockets cannot share a port, and handed over by adoption.
+/// The listening socket: ours, because Debian's libwebsockets cannot share a port, which several processes will need;
+/// its connections are handed over by adoption.
 import EventLoop
 import Glibc
 
-/// Accepts connections on a TCP port with SO_REUSEPORT.
+/// Accepts connections on a TCP port.
 final class Listener {
     let port: UInt16
     private let descriptor: Int32
@@ -17,10 +18,10 @@ final class Listener {
         let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
         self.descriptor = descriptor
         guard descriptor >= 0 else { throw Self.error("open a socket", address, port) }
-        for option in [SO_REUSEADDR, SO_REUSEPORT] {
-            var on: Int32 = 1
-            setsockopt(descriptor, SOL_SOCKET, option, &on, socklen_t(MemoryLayout<Int32>.size))
-        }
+        // A restart must not wait for the connections of the process before it. Not SO_REUSEPORT: as long as one process
+        // serves a port, a second one on it is a mistake that should be told.
+        var on: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
         guard let bound = Self.bind(descriptor, address: address, port: port, isIPv6: isIPv6) else {
             let error = Self.error("listen on", address, port)
             Glibc.close(descriptor)

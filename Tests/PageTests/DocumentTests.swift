@@ -36,6 +36,9 @@ extension PageTests {
                 let again = try HTTPClient.request("GET", gateway.address + path, headers: [("If-None-Match", tag)])
                 #expect(again.status == 304 && again.body.isEmpty && again.header("ETag") == tag, "\(path)")
                 #expect(again.header("Cache-Control") == response.header("Cache-Control"), "\(path)")
+                let weak = try HTTPClient.request(
+                    "GET", gateway.address + path, headers: [("If-None-Match", "\"other\", W/\(tag)")])
+                #expect(weak.status == 304, "\(path)")
                 let other = try HTTPClient.request(
                     "GET", gateway.address + path, headers: [("If-None-Match", "\"other\"")])
                 #expect(other.status == 200 && other.body == response.body, "\(path)")
