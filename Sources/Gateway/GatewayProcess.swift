@@ -31,10 +31,12 @@ public final class GatewayProcess {
     private let gateway: Gateway
     private let server: WebServer
     private let postgres: PostgresQuestions
+    /// Never closed: the journal's thread may tell of a last group, or of a failure on a slow disk, until the process ends.
     private var wakeUp: LoopWakeUp?
     private var signals: [LoopSignal] = []
     private var drainTimer: LoopTimer?
     private var guardTimer: LoopTimer?
+    private var guardDeadline: Int64 = 0
     private var isStopping = false
     private var failure: String?
 
@@ -182,13 +184,10 @@ public final class GatewayProcess {
         guardTimer?.start(afterMilliseconds: 10, everyMilliseconds: 10)
     }
 
-    private var guardDeadline: Int64 = 0
-
     private func finish() {
         gateway.close()
         postgres.close()
         for signal in signals { signal.close() }
-        wakeUp?.close()
         loop.stop()
     }
 }

@@ -14,9 +14,6 @@ struct DoorRefusal {
 
 /// The checks.
 enum DoorChecks {
-    /// Longest path and query together, in bytes.
-    static let maximumTarget = 8_192
-
     /// What every HTTP request must satisfy before its body is read. `contentLength` is set where a body follows.
     static func request(
         _ reader: HeaderReader, method: HTTPMethod, maximumBody: Int
