@@ -89,7 +89,7 @@ let package = Package(
         .executableTarget(
             name: "drover-bench",
             dependencies: [
-                "CLinux", "DroverClient", "LocalServers",
+                "CLinux", "DroverClient", "LocalServers", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
@@ -103,6 +103,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ClientTests", dependencies: ["DroverClient", "EventLoop", "LocalServers"], swiftSettings: strict),
+        .testTarget(
+            name: "BenchTests", dependencies: ["drover", "drover-bench", "DroverClient", "LocalServers"],
+            swiftSettings: strict),
         .testTarget(
             name: "GatewayTests", dependencies: ["Gateway", "LocalServers", "Tracking"], swiftSettings: strict),
         .testTarget(
