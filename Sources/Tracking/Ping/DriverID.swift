@@ -8,7 +8,9 @@ public struct DriverID: Hashable, Sendable {
     /// Nil where `text` is empty or holds another character.
     public init?(_ text: ShortText) {
         guard !text.isEmpty else { return nil }
-        for index in 0..<text.count where !Self.allows(text[index]) { return nil }
+        var areAllowed = true
+        for index in 0..<text.count { areAllowed = areAllowed && Self.allows(text[index]) }
+        guard areAllowed else { return nil }
         self.text = text
     }
 
@@ -21,14 +23,12 @@ public struct DriverID: Hashable, Sendable {
     /// The id as a `String`: for messages and replies off the hot path.
     public var string: String { text.string }
 
+    /// `0-9 - . :` and `A-Z a-z _`, a bit each: characters below 64 and those from 64 on.
+    private static let allowed: (below: UInt64, above: UInt64) = (0x07FF_6000_0000_0000, 0x07FF_FFFE_87FF_FFFE)
+
     @inline(__always)
     private static func allows(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"),
-            UInt8(ascii: "-"):
-            true
-        default: false
-        }
+        let half = byte < 64 ? allowed.below : allowed.above
+        return byte < 128 && half &>> UInt64(byte & 63) & 1 == 1
     }
 }

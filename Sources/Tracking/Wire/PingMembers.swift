@@ -4,40 +4,49 @@
 struct MemberKey {
     private var low: UInt64 = 0
     private var high: UInt64 = 0
-    /// FNV-1a over the decoded name: tells unknown members apart.
-    private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     /// No field's name: longer than two words, or holding U+0000, which packing cannot tell from its padding.
     private var isForeign = false
+    private let token: JSONString
 
     /// Reads the name and the colon after it.
     @inline(__always)
     init(_ scanner: inout JSONScanner, _ input: Span<UInt8>) throws(JSONError) {
-        scanner.skipSpace(input)
-        let token = try scanner.string(input)
-        if token.hasEscapes {
-            var index = 0
+        try scanner.expect(UInt8(ascii: "\""), input)
+        let start = scanner.position
+        // Every name of ours is plain and short: read and packed in one go. What is not so is read again with all rules.
+        var index = start
+        while index < input.count, JSONScanner.isPlain(input[index]), index - start < 16 {
+            let bits = UInt64(input[index]) &<< UInt64(truncatingIfNeeded: (index &- start) &<< 3)
+            if index &- start < 8 { low |= bits } else { high |= bits }
+            index &+= 1
+        }
+        if index < input.count, input[index] == UInt8(ascii: "\"") {
+            scanner.position = index &+ 1
+            token = JSONString(start: start, end: index, hasEscapes: false)
+        } else {
+            token = try scanner.stringContents(input)
+            low = 0
+            high = 0
+            var count = 0
             _ = JSONScanner.unescape(token, input) { byte in
-                if byte == 0 { isForeign = true }
-                add(byte, at: index)
-                index += 1
+                if byte == 0 || count >= 16 { isForeign = true }
+                let bits = UInt64(byte) &<< UInt64(truncatingIfNeeded: count &<< 3)
+                if count < 8 { low |= bits } else if count < 16 { high |= bits }
+                count &+= 1
                 return true
             }
-        } else {
-            for index in token.start..<token.end { add(input[index], at: index - token.start) }
         }
         try scanner.expect(UInt8(ascii: ":"), input)
     }
 
-    @inline(__always)
-    private mutating func add(_ byte: UInt8, at index: Int) {
-        if index < 8 {
-            low |= UInt64(byte) << UInt64(8 * index)
-        } else if index < 16 {
-            high |= UInt64(byte) << UInt64(8 * (index - 8))
-        } else {
-            isForeign = true
+    /// FNV-1a over the decoded name: tells unknown members apart.
+    func hash(_ input: Span<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        _ = JSONScanner.unescape(token, input) { byte in
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+            return true
         }
-        hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+        return hash
     }
 
     /// The name is `pings`.
@@ -118,7 +127,7 @@ extension JSONScanner {
         _ key: MemberKey, of ping: inout DecodedPing, _ members: inout MemberRegister, _ input: Span<UInt8>
     ) throws(JSONError) {
         guard let field = key.field else {
-            if let defect = members.noteUnknown(key.hash) { ping.defect = ping.defect ?? defect }
+            if let defect = members.noteUnknown(key.hash(input)) { ping.defect = ping.defect ?? defect }
             return try skipValue(input)
         }
         if !members.note(field) { ping.defect = ping.defect ?? .twice(field) }
