@@ -32,8 +32,7 @@ final class Gateway: WebApplication {
     private var serial: UInt64 = 0
     private var writer = JSONWriter()
     private var lastFlush: Int64 = 0
-    /// The least time between two groups of the journal, in microseconds, and the bytes that do not wait for it.
-    private static let submitInterval: Int64 = 4_000
+    /// The bytes that do not wait for the least time between two groups of the journal.
     private static let submitBytes = 256 << 10
     private var lastSubmit: Int64 = 0
     private var submittedLSN: UInt64 = 0
@@ -127,7 +126,7 @@ final class Gateway: WebApplication {
         let journal = pipeline.journal
         guard journal.appendedLSN != submittedLSN, let submitTimer, !submitTimer.isActive else { return }
         let now = SystemClock.monotonicMicroseconds()
-        let wait = lastSubmit + Self.submitInterval - now
+        let wait = lastSubmit + Int64(configuration.journalGroupMilliseconds) * 1_000 - now
         if wait <= 0 || journal.pendingBytes > Self.submitBytes || !isAccepting {
             lastSubmit = now
             journal.submit()
@@ -192,7 +191,7 @@ final class Gateway: WebApplication {
         pipeline.fanout.sweep(now: now)
         if let redis {
             let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
-            pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline)
+            pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { handle in
