@@ -34,6 +34,8 @@ final class Gateway: WebApplication {
     private var lastFlush: Int64 = 0
     /// The bytes that do not wait for the least time between two groups of the journal.
     private static let submitBytes = 256 << 10
+    /// How much later than due a group may go, in milliseconds, so that under load no turn is made for it alone.
+    private static let submitPatience = 2
     private var lastSubmit: Int64 = 0
     private var submittedLSN: UInt64 = 0
     private var submitTimer: LoopTimer?
@@ -124,16 +126,18 @@ final class Gateway: WebApplication {
     /// not wait; else together with what comes until then, since a sync costs as much for one ping as for a hundred.
     private func submitSoon() {
         let journal = pipeline.journal
-        guard journal.appendedLSN != submittedLSN, let submitTimer, !submitTimer.isActive else { return }
+        guard journal.appendedLSN != submittedLSN, let submitTimer else { return }
         let now = SystemClock.monotonicMicroseconds()
         let wait = lastSubmit + Int64(configuration.journalGroupMilliseconds) * 1_000 - now
         if wait <= 0 || journal.pendingBytes > Self.submitBytes || !isAccepting {
+            submitTimer.stop()
             lastSubmit = now
             journal.submit()
             // Where the journal's thread is busy this was in vain, and its progress wakes the loop.
             if journal.gatheringBytes == 0 { submittedLSN = journal.appendedLSN }
-        } else {
-            submitTimer.start(afterMilliseconds: Int(wait + 999) / 1_000)
+        } else if !submitTimer.isActive {
+            // A turn that comes in time does it; where none comes, the timer, a little later, makes one.
+            submitTimer.start(afterMilliseconds: Int(wait + 999) / 1_000 + Self.submitPatience)
         }
     }
 

@@ -42,6 +42,18 @@ public struct RedisCommands: Sendable {
         end()
     }
 
+    /// One part of `count` bytes, which `fill` appends.
+    @inline(__always)
+    public mutating func argument(count: Int, _ fill: (inout OutputSpan<UInt8>) -> Void) {
+        bytes.append(addingCapacity: count + 24) { output in
+            output.append(UInt8(ascii: "$"))
+            Self.length(count, &output)
+            fill(&output)
+            output.append(0x0D)
+            output.append(0x0A)
+        }
+    }
+
     /// One part whose `length` bytes follow by `append`.
     @inline(__always)
     public mutating func beginArgument(length count: Int) {
@@ -100,16 +112,19 @@ public struct RedisCommands: Sendable {
         bytes.append(0x0A)
     }
 
+    @inline(__always)
     private mutating func length(_ value: Int) {
+        bytes.append(addingCapacity: 22) { Self.length(value, &$0) }
+    }
+
+    private static func length(_ value: Int, _ output: inout OutputSpan<UInt8>) {
         var divisor = 1
         while value / divisor >= 10 { divisor *= 10 }
-        bytes.append(addingCapacity: 22) { output in
-            while divisor > 0 {
-                output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
-                divisor /= 10
-            }
-            output.append(0x0D)
-            output.append(0x0A)
+        while divisor > 0 {
+            output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
+            divisor /= 10
         }
+        output.append(0x0D)
+        output.append(0x0A)
     }
 }

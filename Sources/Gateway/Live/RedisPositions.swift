@@ -167,13 +167,14 @@ final class RedisPositions {
         let known = 5 + (position.speed == nil ? 0 : 1) + (position.heading == nil ? 0 : 1)
         commands.begin(template: templates.hset[known - 5])
         key.append(id, to: &commands)
-        field(templates.lat) { $0.degrees(position.latitude) }
-        field(templates.lng) { $0.degrees(position.longitude) }
-        field(templates.accuracy) { $0.thousandths(position.accuracy) }
-        field(templates.recordedAt) { $0.integer(position.recordedAt / 1_000) }
-        field(templates.timestamp) { Timestamp.append(position.recordedAt, to: &$0.bytes) }
-        if let heading = position.heading { field(templates.heading) { $0.thousandths(heading) } }
-        if let speed = position.speed { field(templates.speed) { $0.thousandths(speed) } }
+        field(templates.lat, DecimalText(Int64(position.latitude), decimals: 7))
+        field(templates.lng, DecimalText(Int64(position.longitude), decimals: 7))
+        field(templates.accuracy, DecimalText(thousandths: position.accuracy))
+        field(templates.recordedAt, DecimalText(position.recordedAt / 1_000))
+        commands.constant(templates.timestamp)
+        commands.argument(count: Timestamp.textBytes) { Timestamp.append(position.recordedAt, to: &$0) }
+        if let heading = position.heading { field(templates.heading, DecimalText(thousandths: heading)) }
+        if let speed = position.speed { field(templates.speed, DecimalText(thousandths: speed)) }
         if known < 7 {
             // What became unknown must not stay behind as if it were known.
             commands.begin(arguments: 2 + 7 - known)
@@ -188,16 +189,13 @@ final class RedisPositions {
         memory[driver].expiry = end
         commands.begin(template: templates.pexpire)
         key.append(id, to: &commands)
-        writer.removeAll()
-        writer.integer(max(1, (end - now) / 1_000))
-        commands.argument(writer.bytes)
+        let life = DecimalText(max(1, (end - now) / 1_000))
+        commands.argument(count: life.count) { life.append(to: &$0) }
     }
 
-    private func field(_ name: [UInt8], _ value: (inout JSONWriter) -> Void) {
+    private func field(_ name: [UInt8], _ value: DecimalText) {
         commands.constant(name)
-        writer.removeAll()
-        value(&writer)
-        commands.argument(writer.bytes)
+        commands.argument(count: value.count) { value.append(to: &$0) }
     }
 
     /// One GEOADD takes many members: Redis then looks the set up once.
@@ -206,12 +204,10 @@ final class RedisPositions {
         guard abs(position.latitude) <= 850_511_287 else { return }
         memory[driver].isListed = true
         members.begin(template: [])
-        writer.removeAll()
-        writer.degrees(position.longitude)
-        members.argument(writer.bytes)
-        writer.removeAll()
-        writer.degrees(position.latitude)
-        members.argument(writer.bytes)
+        let longitude = DecimalText(Int64(position.longitude), decimals: 7)
+        members.argument(count: longitude.count) { longitude.append(to: &$0) }
+        let latitude = DecimalText(Int64(position.latitude), decimals: 7)
+        members.argument(count: latitude.count) { latitude.append(to: &$0) }
         members.beginArgument(length: id.text.count)
         for index in 0..<id.text.count { members.append(id.text[index]) }
         members.endArgument()

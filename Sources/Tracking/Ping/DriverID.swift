@@ -8,9 +8,15 @@ public struct DriverID: Hashable, Sendable {
     /// Nil where `text` is empty or holds another character.
     public init?(_ text: ShortText) {
         guard !text.isEmpty else { return nil }
-        var areAllowed = true
-        for index in 0..<text.count { areAllowed = areAllowed && Self.allows(text[index]) }
-        guard areAllowed else { return nil }
+        for index in 0..<text.count where !Self.allows(text[index]) { return nil }
+        self.text = text
+    }
+
+    /// Nil where there are no bytes, too many, or one that is another character.
+    public init?(_ bytes: Span<UInt8>) {
+        guard !bytes.isEmpty else { return nil }
+        for index in bytes.indices where !Self.allows(bytes[index]) { return nil }
+        guard let text = ShortText(bytes) else { return nil }
         self.text = text
     }
 

@@ -269,10 +269,11 @@ struct JSONScanner {
     }
 
     /// Consumes `length` bytes if they are the little-endian characters of `word`.
-    private mutating func spells(_ input: Span<UInt8>, _ word: UInt64, _ length: Int) -> Bool {
+    @inline(__always)
+    mutating func spells(_ input: Span<UInt8>, _ word: UInt64, _ length: Int) -> Bool {
         guard position + length <= input.count else { return false }
         for index in 0..<length
-        where input[position + index] != UInt8(truncatingIfNeeded: word >> UInt64(8 * index)) { return false }
+        where input[position &+ index] != UInt8(truncatingIfNeeded: word &>> UInt64(8 &* index)) { return false }
         position += length
         return true
     }

@@ -141,8 +141,7 @@ extension JSONScanner {
         var members = MemberRegister()
         if !consume(UInt8(ascii: "}"), input) {
             repeat {
-                let key = try MemberKey(&self, input)
-                try member(key, of: &ping, &members, input)
+                try member(of: &ping, &members, input)
             } while consume(UInt8(ascii: ","), input)
             try expect(UInt8(ascii: "}"), input)
         }

@@ -121,7 +121,52 @@ struct MemberRegister {
 }
 
 extension JSONScanner {
-    /// Reads the value of `key` into `ping`; on a value of the wrong kind notes the defect and steps over it.
+    /// Reads a member, name and value, into `ping`.
+    @inline(__always)
+    mutating func member(
+        of ping: inout DecodedPing, _ members: inout MemberRegister, _ input: Span<UInt8>
+    ) throws(JSONError) {
+        skipSpace(input)
+        if let field = usualName(input) { return try value(of: field, &ping, &members, input) }
+        try member(try MemberKey(&self, input), of: &ping, &members, input)
+    }
+
+    /// The field whose name stands next, quoted and with its colon, as devices write it: compared with the names whose
+    /// first letter it has, a word at a time. Nil, with nothing taken, where `MemberKey` has to look.
+    @inline(__always)
+    private mutating func usualName(_ input: Span<UInt8>) -> PingField? {
+        guard position + 1 < input.count else { return nil }
+        let start = position
+        var field: PingField?
+        // The words are the quoted names' bytes, little-endian, eight at a time, the rest with the colon.
+        switch input[position + 1] {
+        case UInt8(ascii: "r"):
+            if spells(input, 0x6564_726F_6365_7222, 8), spells(input, 0x3A_2274_615F_64, 6) { field = .recordedAt }
+        case UInt8(ascii: "l"):
+            if spells(input, 0x3A_2274_616C_22, 6) {
+                field = .latitude
+            } else if spells(input, 0x3A_2267_6E6C_22, 6) {
+                field = .longitude
+            }
+        case UInt8(ascii: "a"):
+            if spells(input, 0x6361_7275_6363_6122, 8), spells(input, 0x3A22_79, 3) { field = .accuracy }
+        case UInt8(ascii: "s"):
+            if spells(input, 0x3A22_6465_6570_7322, 8) {
+                field = .speed
+            } else if spells(input, 0x3A_2271_6573_22, 6) {
+                field = .sequence
+            }
+        case UInt8(ascii: "h"):
+            if spells(input, 0x676E_6964_6165_6822, 8), spells(input, 0x3A22, 2) { field = .heading }
+        case UInt8(ascii: "d"):
+            if spells(input, 0x5F72_6576_6972_6422, 8), spells(input, 0x3A22_6469, 4) { field = .driverID }
+        default: break
+        }
+        if field == nil { position = start }
+        return field
+    }
+
+    /// Reads the value of `key` into `ping`, or steps over it where no field has that name.
     @inline(__always)
     mutating func member(
         _ key: MemberKey, of ping: inout DecodedPing, _ members: inout MemberRegister, _ input: Span<UInt8>
@@ -130,6 +175,14 @@ extension JSONScanner {
             if let defect = members.noteUnknown(key.hash(input)) { ping.defect = ping.defect ?? defect }
             return try skipValue(input)
         }
+        try value(of: field, &ping, &members, input)
+    }
+
+    /// Reads a value; on one of the wrong kind notes the defect and steps over it.
+    @inline(__always)
+    private mutating func value(
+        of field: PingField, _ ping: inout DecodedPing, _ members: inout MemberRegister, _ input: Span<UInt8>
+    ) throws(JSONError) {
         if !members.note(field) { ping.defect = ping.defect ?? .twice(field) }
         switch peek(input) {
         case UInt8(ascii: "n"):
@@ -140,7 +193,12 @@ extension JSONScanner {
             if !field.set(number, &ping) { ping.defect = ping.defect ?? .invalid(field) }
         case UInt8(ascii: "\""):
             let token = try string(input)
-            if !field.set(JSONScanner.text(token, input), &ping) { ping.defect = ping.defect ?? .invalid(field) }
+            if field == .driverID, !token.hasEscapes {
+                ping.driver = DriverID(input.extracting(token.start..<token.end))
+                if ping.driver == nil { ping.defect = ping.defect ?? .invalid(field) }
+            } else if !field.set(JSONScanner.text(token, input), &ping) {
+                ping.defect = ping.defect ?? .invalid(field)
+            }
         case UInt8(ascii: "t"), UInt8(ascii: "f"):
             let word = try literal(input)
             if field == .mock {
