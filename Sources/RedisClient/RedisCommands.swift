@@ -54,31 +54,6 @@ public struct RedisCommands: Sendable {
         }
     }
 
-    /// One part whose `length` bytes follow by `append`.
-    @inline(__always)
-    public mutating func beginArgument(length count: Int) {
-        bytes.append(UInt8(ascii: "$"))
-        length(count)
-    }
-
-    /// A byte of the part that was begun.
-    @inline(__always)
-    public mutating func append(_ byte: UInt8) {
-        bytes.append(byte)
-    }
-
-    /// Bytes of the part that was begun.
-    @inline(__always)
-    public mutating func append(_ more: [UInt8]) {
-        bytes.append(contentsOf: more)
-    }
-
-    /// Ends the part that was begun.
-    @inline(__always)
-    public mutating func endArgument() {
-        end()
-    }
-
     /// The bytes of leading parts that are always the same, made once with `template`.
     @inline(__always)
     public mutating func begin(template: [UInt8]) {

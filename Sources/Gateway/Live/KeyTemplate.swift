@@ -19,11 +19,11 @@ struct KeyTemplate {
     /// Appends the key of `id` as a command's argument; allocates nothing.
     @inline(__always)
     func append(_ id: DriverID, to commands: inout RedisCommands) {
-        commands.beginArgument(length: prefix.count + id.text.count + suffix.count)
-        commands.append(prefix)
-        for index in 0..<id.text.count { commands.append(id.text[index]) }
-        commands.append(suffix)
-        commands.endArgument()
+        commands.argument(count: prefix.count + id.text.count + suffix.count) { output in
+            for byte in prefix { output.append(byte) }
+            id.text.append(to: &output)
+            for byte in suffix { output.append(byte) }
+        }
     }
 
     func string(for id: DriverID) -> String {

@@ -208,9 +208,7 @@ final class RedisPositions {
         members.argument(count: longitude.count) { longitude.append(to: &$0) }
         let latitude = DecimalText(Int64(position.latitude), decimals: 7)
         members.argument(count: latitude.count) { latitude.append(to: &$0) }
-        members.beginArgument(length: id.text.count)
-        for index in 0..<id.text.count { members.append(id.text[index]) }
-        members.endArgument()
+        members.argument(count: id.text.count) { id.text.append(to: &$0) }
         if members.count == Self.membersPerCommand { closeMembers() }
     }
 
@@ -219,7 +217,7 @@ final class RedisPositions {
         commands.begin(arguments: 2 + 3 * members.count)
         commands.argument("GEOADD")
         commands.argument(geoKey)
-        commands.append(members.bytes)
+        commands.constant(members.bytes)
         members.removeAll()
     }
 }

@@ -63,6 +63,11 @@ public struct ShortText: Sendable {
         return true
     }
 
+    /// Appends the bytes; `output` must have room for `count` of them.
+    public func append(to output: inout OutputSpan<UInt8>) {
+        for index in 0..<count { output.append(self[index]) }
+    }
+
     /// The text as a `String`: for messages and replies off the hot path.
     public var string: String {
         var units: [UInt8] = []

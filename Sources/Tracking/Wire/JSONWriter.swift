@@ -55,7 +55,7 @@ public struct JSONWriter: Sendable {
     public mutating func id(_ id: DriverID) {
         bytes.append(addingCapacity: id.text.count + 2) { output in
             output.append(UInt8(ascii: "\""))
-            for index in 0..<id.text.count { output.append(id.text[index]) }
+            id.text.append(to: &output)
             output.append(UInt8(ascii: "\""))
         }
     }

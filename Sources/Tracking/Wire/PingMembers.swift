@@ -121,14 +121,15 @@ struct MemberRegister {
 }
 
 extension JSONScanner {
-    /// Reads a member, name and value, into `ping`.
+    /// Reads a member, name and value, into `ping`, if its name is a usual one; takes nothing otherwise.
     @inline(__always)
-    mutating func member(
+    mutating func usualMember(
         of ping: inout DecodedPing, _ members: inout MemberRegister, _ input: Span<UInt8>
-    ) throws(JSONError) {
+    ) throws(JSONError) -> Bool {
         skipSpace(input)
-        if let field = usualName(input) { return try value(of: field, &ping, &members, input) }
-        try member(try MemberKey(&self, input), of: &ping, &members, input)
+        guard let field = usualName(input) else { return false }
+        try value(of: field, &ping, &members, input)
+        return true
     }
 
     /// The field whose name stands next, quoted and with its colon, as devices write it: compared with the names whose
