@@ -8,7 +8,7 @@ public struct TimerWheel {
         var next: Int32 = -1
         var previous: Int32 = -1
         /// The second it is due in; negative where it does not wait.
-        var second = -1
+        var second: Int32 = -1
     }
 
     private var heads: [Int32]
@@ -27,11 +27,11 @@ public struct TimerWheel {
     public mutating func schedule(_ number: Int, in second: Int) {
         while nodes.count <= number { nodes.append(Node()) }
         if nodes[number].second >= 0 {
-            guard second < nodes[number].second else { return }
+            guard second < Int(nodes[number].second) else { return }
             cancel(number)
         }
         let slot = second % heads.count
-        nodes[number] = Node(next: heads[slot], previous: -1, second: second)
+        nodes[number] = Node(next: heads[slot], previous: -1, second: Int32(second))
         if heads[slot] >= 0 { nodes[Int(heads[slot])].previous = Int32(number) }
         heads[slot] = Int32(number)
     }
@@ -43,7 +43,7 @@ public struct TimerWheel {
         if node.previous >= 0 {
             nodes[Int(node.previous)].next = node.next
         } else {
-            heads[node.second % heads.count] = node.next
+            heads[Int(node.second) % heads.count] = node.next
         }
         if node.next >= 0 { nodes[Int(node.next)].previous = node.previous }
         nodes[number] = Node()
@@ -56,7 +56,7 @@ public struct TimerWheel {
         var number = heads[second % heads.count]
         while number >= 0 {
             // Others in this slot are due a turn of the wheel later.
-            if nodes[Int(number)].second <= second { due.append(Int(number)) }
+            if Int(nodes[Int(number)].second) <= second { due.append(Int(number)) }
             number = nodes[Int(number)].next
         }
         for number in due { cancel(number) }

@@ -281,10 +281,9 @@ final class Gateway: WebApplication {
 
     private func closeConnections(of credential: String) {
         server?.forEachConnection { connection in
-            let id =
-                (connection.session as? IngestSocket)?.credentialID
-                ?? (connection.session as? TrackSocket)?.credentialID
-            if id == credential { connection.close(code: 4403, reason: "the credential was revoked") }
+            if (connection.session as? CredentialSession)?.credentialID == credential {
+                connection.close(code: 4403, reason: "the credential was revoked")
+            }
         }
     }
 }
