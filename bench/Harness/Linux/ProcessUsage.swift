@@ -11,7 +11,7 @@ struct ProcessUsage {
     private(set) var systemTicks: Int64 = 0
     private let process: Int32
 
-    /// What `process` has used until now; zero where it has ended.
+    /// What `process` and its children have used until now, a server's workers for instance; zero where it has ended.
     init(_ process: Int32) {
         self.process = process
         for name in ProcFile.entries("/proc/\(process)/task") {
@@ -23,6 +23,12 @@ struct ProcessUsage {
         if fields.count > 12 {
             userTicks = Int64(fields[11]) ?? 0
             systemTicks = Int64(fields[12]) ?? 0
+        }
+        for child in ProcFile.read("/proc/\(process)/task/\(process)/children").split(separator: " ") {
+            guard let child = Int32(child).map(ProcessUsage.init) else { continue }
+            threads.merge(child.threads) { $1 }
+            userTicks += child.userTicks
+            systemTicks += child.systemTicks
         }
     }
 
