@@ -6,6 +6,8 @@ import Glibc
 struct AudiencePlan {
     var viewers = 1_000
     var driversPerViewer = 1
+    /// The fastest rate a viewer asks for, in writes a second; nil is the server's own.
+    var maximumRate: Double?
 
     /// The drivers that a viewer watches, spread evenly over the fleet.
     func drivers(of viewer: Int, among count: Int) -> [Int] {
@@ -17,6 +19,7 @@ struct AudiencePlan {
 final class Audience {
     let plan: AudiencePlan
     private let fleet: FleetPlan
+    private let dialect: any Dialect
     private var sockets: [Int32] = []
     var window: Range<Int64> = 0..<0
     private(set) var latency = Latencies()
@@ -28,14 +31,17 @@ final class Audience {
     private(set) var bytes = 0
     private(set) var failure: String?
 
-    init(_ plan: AudiencePlan, fleet: FleetPlan) {
+    init(_ plan: AudiencePlan, fleet: FleetPlan, _ dialect: any Dialect) {
+        self.dialect = dialect
         self.plan = plan
         self.fleet = fleet
     }
 
-    func open(_ entrance: Entrance) throws {
+    func open() throws {
         for viewer in 0..<plan.viewers {
-            sockets.append(try entrance.openViewer(drivers: plan.drivers(of: viewer, among: fleet.drivers)))
+            sockets.append(
+                try dialect.openViewer(
+                    drivers: plan.drivers(of: viewer, among: fleet.drivers), maximumRate: plan.maximumRate))
         }
     }
 
@@ -49,9 +55,16 @@ final class Audience {
     private static let idKey = Array("\"driver_id\":\"bench-".utf8)
     private static let timeKey = Array("\"recorded_at\":".utf8)
 
-    func received(_ payload: UnsafeRawBufferPointer, at time: Int64) {
+    /// A message from the server to socket `viewer`.
+    func received(_ message: Message, on viewer: Int, at time: Int64) {
+        guard dialect.carriesPositions(message) else {
+            let reply = dialect.reply(to: message)
+            if !reply.isEmpty { _ = send(sockets[viewer], reply, reply.count, Int32(MSG_NOSIGNAL)) }
+            return
+        }
+        let payload = message.payload
         frames += 1
-        bytes += payload.count + (payload.count < 126 ? 2 : 4)
+        bytes += message.size
         var offset = 0
         while let id = Self.find(Self.idKey, in: payload, from: offset),
             let field = Self.find(Self.timeKey, in: payload, from: id + 5)

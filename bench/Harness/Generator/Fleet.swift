@@ -25,6 +25,7 @@ final class Fleet {
     let plan: FleetPlan
     private var sockets: [Int32] = []
     private var waiting: [Waiting]
+    private let dialect: any Dialect
     private var template: PingTemplate
     /// The next frame's number, over all drivers.
     private var next = 0
@@ -39,7 +40,8 @@ final class Fleet {
     private(set) var acknowledgedCount = 0
     /// Acknowledgements that carried rejections; a run has none.
     private(set) var rejections = 0
-    private(set) var bytesPerFrame: Int
+    /// Frames that were refused for now (429, 503).
+    private(set) var refusals = 0
     private(set) var failure: String?
 
     /// Frames of one socket that wait for their acknowledgement: the number of the last ping and the intended time.
@@ -50,15 +52,15 @@ final class Fleet {
         var acknowledged = 0
     }
 
-    init(_ plan: FleetPlan) {
+    init(_ plan: FleetPlan, _ dialect: any Dialect) {
         self.plan = plan
-        template = PingTemplate(pingsPerFrame: plan.pingsPerFrame)
-        bytesPerFrame = template.bytes.count
+        self.dialect = dialect
+        template = dialect.template(pingsPerFrame: plan.pingsPerFrame)
         waiting = Array(repeating: Waiting(), count: plan.sockets)
     }
 
-    func open(_ entrance: Entrance) throws {
-        for socket in 0..<plan.sockets { sockets.append(try entrance.openDevice(driver: socket)) }
+    func open() throws {
+        for socket in 0..<plan.sockets { sockets.append(try dialect.openDevice(driver: socket)) }
     }
 
     func close() {
@@ -94,6 +96,7 @@ final class Fleet {
         let round = next / plan.drivers
         let milliseconds = due / 1_000_000
         let spacing = plan.period / 1_000 / Int64(plan.pingsPerFrame)
+        template.set(driver: driver, frame: next)
         for index in 0..<plan.pingsPerFrame {
             let back = Int64(plan.pingsPerFrame - 1 - index) * spacing
             template.set(
@@ -115,25 +118,34 @@ final class Fleet {
         }
     }
 
-    /// A frame from the server to socket `socket`.
-    func received(_ payload: UnsafeRawBufferPointer, on socket: Int, at time: Int64) {
-        // {"ack":123…
-        guard payload.count > 8, payload[2] == UInt8(ascii: "a") else { return }
-        var value = 0
-        var index = 7
-        while index < payload.count {
-            let digit = payload[index] &- UInt8(ascii: "0")
-            if digit < 10 { value = value * 10 + Int(digit) } else if payload[index] != 0x20 { break }
-            index += 1
+    /// A message from the server to socket `socket`.
+    func received(_ message: Message, on socket: Int, at time: Int64) {
+        switch dialect.acknowledgement(in: message) {
+        case .cumulative(let value, let hasRejections):
+            if hasRejections { rejections += 1 }
+            acknowledge(through: value, on: socket, at: time)
+        case .one(let hasRejections):
+            if hasRejections { rejections += 1 }
+            acknowledge(through: waiting[socket].acknowledged + plan.pingsPerFrame, on: socket, at: time)
+        case .refused:
+            refusals += 1
+            acknowledge(through: waiting[socket].acknowledged + plan.pingsPerFrame, on: socket, at: nil)
+        case .failed(let status): failure = failure ?? "the server answered a device's pings with \(status)"
+        case .none:
+            let reply = dialect.reply(to: message)
+            if !reply.isEmpty { _ = Glibc.send(sockets[socket], reply, reply.count, Int32(MSG_NOSIGNAL)) }
         }
-        if index < payload.count, payload[index] == UInt8(ascii: ",") { rejections += 1 }
+    }
+
+    /// Nil instead of a time is a refusal: the frames are over, and have no latency.
+    private func acknowledge(through value: Int, on socket: Int, at time: Int64?) {
         acknowledgedCount += max(0, value - waiting[socket].acknowledged)
         waiting[socket].acknowledged = max(value, waiting[socket].acknowledged)
         while waiting[socket].head < waiting[socket].frames.count {
             let frame = waiting[socket].frames[waiting[socket].head]
             guard frame.last <= value else { break }
             waiting[socket].head += 1
-            if window.contains(frame.intended) {
+            if let time, window.contains(frame.intended) {
                 acknowledged.record(nanoseconds: time - frame.intended, count: plan.pingsPerFrame)
             }
         }

@@ -18,6 +18,8 @@ struct LoadResult {
     /// Positions in such a frame.
     var positionsPerFrame = 0.0
     var rejections = 0
+    /// Frames that were refused for now (429, 503).
+    var refusals = 0
     /// Pings sent in all that nobody acknowledged within five seconds of the end.
     var unacknowledged = 0
 
@@ -33,23 +35,23 @@ struct LoadResult {
 }
 
 final class Load {
-    private let entrance: Entrance
+    private let dialect: any Dialect
     private let fleet: Fleet
     private let audience: Audience?
     private let clock = RunClock()
     private let poller = Poller()
     private var frames = ServerFrames()
 
-    init(_ entrance: Entrance, fleet: FleetPlan, audience: AudiencePlan? = nil) {
-        self.entrance = entrance
-        self.fleet = Fleet(fleet)
-        self.audience = audience.map { Audience($0, fleet: fleet) }
+    init(_ dialect: some Dialect, fleet: FleetPlan, audience: AudiencePlan? = nil) {
+        self.dialect = dialect
+        self.fleet = Fleet(fleet, dialect)
+        self.audience = audience.map { Audience($0, fleet: fleet, dialect) }
     }
 
     /// Opens all sockets, runs, closes them. `atEdge` is called at the window's beginning and end.
     func run(warmUp: Double, seconds: Double, atEdge: () -> Void) throws -> LoadResult {
-        try fleet.open(entrance)
-        try audience?.open(entrance)
+        try fleet.open()
+        try audience?.open()
         defer {
             fleet.close()
             audience?.close()
@@ -71,7 +73,9 @@ final class Load {
         atEdge()
         // What is on its way still counts; nothing more is sent.
         let deadline = clock.now + 5_000_000_000
-        while fleet.acknowledgedCount < fleet.sent, clock.now < deadline { try turn(until: clock.now + 5_000_000) }
+        while dialect.acknowledges, fleet.acknowledgedCount < fleet.sent, clock.now < deadline {
+            try turn(until: clock.now + 5_000_000)
+        }
         return result(seconds: seconds, generatorShare: used / seconds)
     }
 
@@ -88,19 +92,14 @@ final class Load {
         poller.wait(nanoseconds: max(0, moment - clock.now)) { number in
             let time = clock.now
             if number < devices {
-                let outcome = frames.read(fleet.descriptors[number]) { opcode, payload in
-                    if opcode == 1 { fleet.received(payload, on: number, at: time) }
+                let outcome = frames.read(fleet.descriptors[number], dialect.deviceFraming) {
+                    fleet.received($0, on: number, at: time)
                 }
                 if outcome == .ended { fleet.ended(number) }
             } else if let audience {
-                let socket = audience.descriptors[number - devices]
-                let outcome = frames.read(socket) { opcode, payload in
-                    if opcode == 1 {
-                        audience.received(payload, at: time)
-                    } else if opcode == 9 {
-                        let pong = ClientFrame.pong(Array(payload))
-                        _ = send(socket, pong, pong.count, Int32(MSG_NOSIGNAL))
-                    }
+                let viewer = number - devices
+                let outcome = frames.read(audience.descriptors[viewer], dialect.viewerFraming) {
+                    audience.received($0, on: viewer, at: time)
                 }
                 if outcome == .ended { audience.ended() }
             }
@@ -116,7 +115,8 @@ final class Load {
         result.lag = fleet.lag
         result.generatorShare = generatorShare
         result.rejections = fleet.rejections
-        result.unacknowledged = fleet.sent - fleet.acknowledgedCount
+        result.refusals = fleet.refusals
+        result.unacknowledged = dialect.acknowledges ? fleet.sent - fleet.acknowledgedCount : 0
         if let audience {
             result.deliveries = audience.deliveriesInWindow
             result.viewed = audience.latency

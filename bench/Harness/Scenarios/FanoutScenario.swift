@@ -15,13 +15,13 @@ struct FanoutScenario {
         let audience = AudiencePlan(viewers: options.viewers, driversPerViewer: 1)
 
         report.progress("fan-out, the pings alone …")
-        let entrance = Entrance.gateway(port: stage.port, token: stage.key)
+        let entrance = DroverSocket(port: stage.port, token: stage.key)
         let alone = try Measurement(stage, Load(entrance, fleet: plan), options: options)
         report.progress("fan-out, one driver a viewer …")
         let full = try Measurement(stage, Load(entrance, fleet: plan, audience: audience), options: options)
         report.progress("the floor of fan-out …")
         let (floorAlone, floorFull) = try stage.withFloor(pushBytes: Int(full.load.pushBytes)) { port, process in
-            let entrance = Entrance.floor(port: port)
+            let entrance = FloorLine(port: port)
             let alone = try Measurement(stage, Load(entrance, fleet: plan), server: process, options: options)
             let load = Load(entrance, fleet: plan, audience: audience)
             return (alone, try Measurement(stage, load, server: process, options: options))
@@ -55,7 +55,7 @@ struct FanoutScenario {
         plan.pingsPerSecond = 500
         let audience = AudiencePlan(viewers: 400, driversPerViewer: 50)
         report.progress("fan-out, fifty drivers a viewer …")
-        let entrance = Entrance.gateway(port: stage.port, token: stage.key)
+        let entrance = DroverSocket(port: stage.port, token: stage.key)
         let alone = try Measurement(stage, Load(entrance, fleet: plan), options: options)
         let full = try Measurement(stage, Load(entrance, fleet: plan, audience: audience), options: options)
         let cost = full.perDelivery(full.loopSeconds - alone.loopSeconds)

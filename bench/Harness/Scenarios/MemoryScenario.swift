@@ -8,7 +8,7 @@ struct MemoryScenario {
     let options: RunOptions
 
     func run() throws {
-        let entrance = Entrance.gateway(port: stage.port, token: stage.key)
+        let entrance = DroverSocket(port: stage.port, token: stage.key)
         guard let process = stage.gateway?.processID else { return }
         report.progress("idle viewers …")
         var sockets: [Int32] = []
