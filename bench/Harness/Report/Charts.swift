@@ -1,0 +1,65 @@
+/// Which charts a run has: latency by percentile for each run with a histogram, cost over size for each curve.
+import Glibc
+
+struct Charts {
+    let records: [Record]
+
+    /// Writes them into `directory`, which is made where it is not there, and returns their names.
+    func write(to directory: String) throws -> [String] {
+        guard mkdir(directory, 0o755) == 0 || errno == EEXIST else {
+            throw BenchError("cannot make \(directory): \(Socket.reason())")
+        }
+        return try all.map { name, chart in
+            let path = "\(directory)/\(name).svg"
+            try TextFile.write(chart.svg, to: path)
+            return path
+        }
+    }
+
+    var all: [(name: String, chart: Chart)] {
+        records.compactMap { record in
+            switch record {
+            case .curve(let curve): ("curve-\(Self.fileName(curve.name))", Self.cost(curve))
+            case .run(let run): Self.latency(run).map { ("latency-\(Self.fileName(run.name))", $0) }
+            default: nil
+            }
+        }
+    }
+
+    private static func cost(_ curve: Curve) -> Chart {
+        var chart = Chart(
+            title: curve.name, xLabel: curve.over, yLabel: curve.unit,
+            xScale: nil, yScale: .linear, series: [Chart.Series(name: curve.name, points: curve.points)])
+        if curve.goal != nil, let first = curve.points.first {
+            chart.level = (first.y * Goals.flat, "flat: at most \(decimals(Goals.flat, 2)) × the first point")
+        }
+        chart.remark = curve.growth.map { "costliest point beside the first: \(decimals($0, 2)) ×" } ?? ""
+        return chart
+    }
+
+    /// Nil for a run in which nobody was answered.
+    private static func latency(_ run: RunRecord) -> Chart? {
+        let names = ["ack": "ping to acknowledgement", "viewer": "ping to viewer", "row": "ping to row in Postgres"]
+        let series = run.histograms.compactMap { histogram -> Chart.Series? in
+            guard let name = names[histogram.name], histogram.count > 0 else { return nil }
+            // Beyond one in `count` there is nothing but the largest value.
+            let end = 100 - 100 / Double(histogram.count)
+            let points = zip(histogram.percentiles, histogram.milliseconds)
+                .filter { $0.0 >= 50 && $0.0 <= min(99.999, end) }
+                .map { Curve.Point(x: $0, y: max($1, 0.001)) }
+            return points.count < 2 ? nil : Chart.Series(name: name, points: points)
+        }
+        guard !series.isEmpty else { return nil }
+        let rate = decimals(Double(run.pings) / max(run.seconds, 0.001), 0)
+        return Chart(
+            title: "Latency: \(run.name)",
+            remark: "\(grouped(rate)) pings a second, from the intended time of each ping",
+            xLabel: "percentile", yLabel: "milliseconds", xScale: .percentile, series: series)
+    }
+
+    /// Lower case, words joined by hyphens.
+    private static func fileName(_ name: String) -> String {
+        name.lowercased().replacing("×", with: "x").split { !$0.isASCII || !($0.isLetter || $0.isNumber) }
+            .joined(separator: "-")
+    }
+}
