@@ -1,6 +1,6 @@
 /// The servers that Drover is put beside. Each has a folder in `bench/peers` with a script that starts it.
 
-struct Peer {
+struct Peer: Sendable {
     /// Its folder, and its name in what `bench/peers/setup` prints.
     let folder: String
     let title: String
@@ -8,10 +8,15 @@ struct Peer {
     let lacks: String
     /// Everything else that makes the comparison unequal, either way.
     let remark: String
+    /// The goals that its figures are the floor of.
+    var ingestGoal: String?
+    var fanoutGoal: String?
+    /// Whether it writes to Redis and Postgres.
+    var hasStores = false
     /// Pings a second in the fan-out, of all drivers together: what it can take.
     var fanoutRate = 2_000.0
-    let ingest: (_ port: Int) -> any Dialect
-    let fanout: (_ port: Int) -> any Dialect
+    let ingest: @Sendable (_ port: Int) -> any Dialect
+    let fanout: @Sendable (_ port: Int) -> any Dialect
 
     static let all = [nchan, nats, mosquitto, socketify, fastapi]
 
@@ -21,7 +26,7 @@ struct Peer {
             one nginx worker; its messages are not stored, which is its fastest; every message is answered in 110 bytes \
             that say published, not durable; no credentials; CPU of master and worker
             """,
-        ingest: Nchan.init, fanout: Nchan.init)
+        fanoutGoal: "fanout.nchan", ingest: Nchan.init, fanout: Nchan.init)
 
     static let nats = Peer(
         folder: "nats", title: "NATS", lacks: "keeps nothing, checks nothing, has no newest position",
@@ -29,7 +34,8 @@ struct Peer {
             core NATS neither acknowledges nor persists: for ingest it is asked for +OK (verbose), which says received; \
             in the fan-out it answers nothing; no JetStream, no credentials; GOMAXPROCS=1
             """,
-        ingest: { NATS(port: $0, acknowledges: true) }, fanout: { NATS(port: $0, acknowledges: false) })
+        fanoutGoal: "fanout.nats", ingest: { NATS(port: $0, acknowledges: true) },
+        fanout: { NATS(port: $0, acknowledges: false) })
 
     static let mosquitto = Peer(
         folder: "mosquitto", title: "Mosquitto", lacks: "keeps nothing, checks nothing, has no newest position",
@@ -54,5 +60,5 @@ struct Peer {
             durable by Postgres' commit once in 100 ms, where Drover has a journal; rejections are not told, no \
             credentials, no cursors, one table without partitions; its gateway's fan-out is measured at 300 pings a second
             """,
-        fanoutRate: 300, ingest: FastAPI.init, fanout: FastAPI.init)
+        ingestGoal: "peer.fastapi", hasStores: true, fanoutRate: 300, ingest: FastAPI.init, fanout: FastAPI.init)
 }

@@ -14,7 +14,8 @@ struct PeerSetup {
     /// Runs the script, which takes half a minute the first time and no time later.
     init() throws {
         guard access(Self.script, X_OK) == 0 else {
-            throw BenchError("\(Self.script) is not there; run it from the repository's own directory, as bench/run does")
+            throw BenchError(
+                "\(Self.script) is not there; run it from the repository's own directory, as bench/run does")
         }
         let child = try ChildProcess([Self.script], output: .captured)
         guard child.wait(.seconds(600)) != nil else {
