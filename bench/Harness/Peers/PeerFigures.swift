@@ -10,9 +10,20 @@ struct PeerFigures {
         var viewed: Measurement
     }
 
+    /// What one server did.
+    struct Runs {
+        var ingest: Measurement
+        var fanout: Fanout?
+    }
+
+    func show(_ drover: Runs, beside other: Runs) {
+        show(ingest: drover.ingest, beside: other.ingest)
+        if let ours = drover.fanout, let theirs = other.fanout { show(fanout: ours, beside: theirs) }
+    }
+
     private var scenario: String { "beside \(peer.title)" }
 
-    func ingest(_ drover: Measurement, beside other: Measurement) {
+    private func show(ingest drover: Measurement, beside other: Measurement) {
         let ours = drover.perPing(drover.serverSeconds)
         let theirs = other.perPing(other.serverSeconds)
         report.add(
@@ -32,7 +43,7 @@ struct PeerFigures {
             floor: other.perPing(other.postgresSeconds))
     }
 
-    func fanout(_ drover: Fanout, beside other: Fanout) {
+    private func show(fanout drover: Fanout, beside other: Fanout) {
         let runs = [drover.alone, drover.viewed, other.alone, other.viewed]
         // Drover's deliveries are its loop's work (see FanoutScenario). A peer's may be any thread's.
         let ours = drover.viewed.perDelivery(drover.viewed.loopSeconds - drover.alone.loopSeconds)

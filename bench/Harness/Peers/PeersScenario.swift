@@ -19,13 +19,20 @@ struct PeersScenario {
             switch setup.state(of: peer) {
             case .missing(let reason): report.note("beside \(peer.title): not available: \(reason)")
             case .ready(let version):
-                let running = try RunningPeer(peer, stage: stage)
-                defer { running.stop() }
-                var other = Server(
-                    name: peer.title, process: running.processID, ingest: peer.ingest(running.port),
-                    fanout: peer.fanout(running.port))
-                try compare(peer, &drover, &other)
-                report.note("beside \(peer.title) \(version): it \(peer.job); \(peer.remark)")
+                let ours = try measure(peer, &drover)
+                do {
+                    let running = try RunningPeer(peer, stage: stage)
+                    defer { running.stop() }
+                    var other = Server(
+                        name: peer.title, process: running.processID, ingest: peer.ingest(running.port),
+                        fanout: peer.fanout(running.port))
+                    let figures = PeerFigures(peer: peer, report: report)
+                    figures.show(ours, beside: try measure(peer, &other))
+                    report.note("beside \(peer.title) \(version): it \(peer.job); \(peer.remark)")
+                } catch {
+                    // One that fails must not take the others' figures with it.
+                    report.note("beside \(peer.title) \(version): not measured: \(error)")
+                }
             }
         }
         report.note(
@@ -48,12 +55,9 @@ struct PeersScenario {
         var fanouts: [Double: PeerFigures.Fanout] = [:]
     }
 
-    private func compare(_ peer: Peer, _ drover: inout Server, _ other: inout Server) throws {
-        let figures = PeerFigures(peer: peer, report: report)
-        figures.ingest(try ingest(&drover, peer.ingestRate), beside: try ingest(&other, peer.ingestRate))
-        if let rate = peer.fanoutRate {
-            figures.fanout(try fanout(&drover, rate), beside: try fanout(&other, rate))
-        }
+    private func measure(_ peer: Peer, _ server: inout Server) throws -> PeerFigures.Runs {
+        PeerFigures.Runs(
+            ingest: try ingest(&server, peer.ingestRate), fanout: try peer.fanoutRate.map { try fanout(&server, $0) })
     }
 
     /// A ping a frame, 500 devices on sockets of their own.
