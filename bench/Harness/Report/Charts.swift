@@ -50,10 +50,11 @@ struct Charts {
             return points.count < 2 ? nil : Chart.Series(name: name, points: points)
         }
         guard !series.isEmpty else { return nil }
-        let rate = decimals(Double(run.pings) / max(run.seconds, 0.001), 0)
+        func rate(_ count: Int) -> String { grouped(decimals(Double(count) / max(run.seconds, 0.001), 0)) }
+        let deliveries = run.deliveries > 0 ? " and \(rate(run.deliveries)) deliveries" : ""
         return Chart(
             title: "Latency: \(run.name)",
-            remark: "\(grouped(rate)) pings a second, from the intended time of each ping",
+            remark: "\(rate(run.pings)) pings\(deliveries) a second; from the intended time of each ping",
             xLabel: "percentile", yLabel: "milliseconds", xScale: .percentile, series: series)
     }
 

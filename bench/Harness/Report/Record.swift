@@ -62,11 +62,14 @@ struct ProfileRecord: Codable, Equatable {
 
     /// The goals whose figures it explains.
     var goals: [String]
+    /// Of what the parts are parts, for instance the gateway's CPU.
+    var of: String
     var parts: [Part]
 
-    /// `kernel send 25 %, wake-ups 24 %, …`; parts under 2 % are left out.
+    /// `of the gateway's CPU: kernel send 25 %, wake-ups 24 %, …`; parts under 2 % are left out.
     var text: String {
-        parts.filter { $0.share >= 0.02 }.map { "\($0.name) \(decimals($0.share * 100, 0)) %" }.joined(separator: ", ")
+        let shown = parts.filter { $0.share >= 0.02 }.map { "\($0.name) \(decimals($0.share * 100, 0)) %" }
+        return "of \(of): " + shown.joined(separator: ", ")
     }
 }
 

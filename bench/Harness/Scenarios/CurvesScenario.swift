@@ -149,7 +149,7 @@ struct CurvesScenario {
         report.curve(curve)
         guard let goal, let growth = curve.growth, let plan, let last = runs.last else { return }
         report.reach(goal, "µs", growth * costs[0].1, floor: costs[0].1, runs: runs)
-        try Explanation(stage: stage, report: report).explain([goal], last) {
+        try Explanation(stage: stage, report: report).explain([goal], last, of: audience == nil ? .gateway : .loop) {
             Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
         }
     }
