@@ -87,9 +87,15 @@ struct Curve: Codable, Equatable {
     /// The goal that asks for it to be flat; nil where none does.
     var goal: String?
     var points: [Point]
+    /// The bare floor at some of the sizes; empty where none was measured.
+    var floor: [Point] = []
 
     /// The costliest point beyond the first, beside the first.
-    var growth: Double? {
+    var growth: Double? { Self.growth(points) }
+    /// The same of the floor: what the kernel alone costs more at that size.
+    var floorGrowth: Double? { Self.growth(floor) }
+
+    private static func growth(_ points: [Point]) -> Double? {
         guard let first = points.first, first.y > 0, let most = points.dropFirst().map(\.y).max() else { return nil }
         return most / first.y
     }
