@@ -48,10 +48,12 @@ final class ScenarioMap {
 
     // MARK: Values
 
-    func number(_ key: String, _ range: ClosedRange<Double>, default value: Double? = nil) throws(BenchError) -> Double {
+    func number(_ key: String, _ range: ClosedRange<Double>, default value: Double? = nil) throws(BenchError) -> Double
+    {
         guard let node = take(key) else { return try present(value, key) }
         guard let number = node.scalar.flatMap({ Double($0.string) }), range.contains(number) else {
-            throw error(key, "is a number from \(Self.plain(range.lowerBound)) to \(Self.plain(range.upperBound))", node)
+            throw error(
+                key, "is a number from \(Self.plain(range.lowerBound)) to \(Self.plain(range.upperBound))", node)
         }
         return number
     }
