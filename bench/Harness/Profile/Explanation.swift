@@ -7,9 +7,18 @@ struct Explanation {
 
     /// What is sampled.
     enum Subject {
-        case gateway, redis
+        case gateway
+        /// Its first thread alone: what a delivery costs is reckoned from that.
+        case loop
+        case redis
 
-        var name: String { self == .gateway ? "the gateway" : "Redis" }
+        var name: String {
+            switch self {
+            case .gateway: "the gateway's CPU"
+            case .loop: "the loop's CPU"
+            case .redis: "Redis' CPU"
+            }
+        }
     }
 
     /// Seconds that are sampled.
@@ -23,11 +32,11 @@ struct Explanation {
         let missed = goals.filter { report.misses([$0]) }
         guard !missed.isEmpty else { return }
         guard PerfProfile.isAvailable else {
-            if subject == .gateway { report.explain(missed, Self.threads(measurement)) }
+            if subject != .redis { report.explain(missed, of: Subject.gateway.name, Self.threads(measurement)) }
             return
         }
-        report.progress("a goal is missed: where \(subject.name)'s time goes …")
-        guard let process = subject == .gateway ? stage.gateway?.processID : stage.redis.processID else { return }
+        report.progress("a goal is missed: where \(subject.name) goes …")
+        guard let process = subject == .redis ? stage.redis.processID : stage.gateway?.processID else { return }
         var profile: PerfProfile?
         var failure: (any Error)?
         _ = try load().run(warmUp: 1, seconds: Self.seconds) {
@@ -35,7 +44,9 @@ struct Explanation {
             do { profile = try PerfProfile([process]) } catch { failure = error }
         }
         if let failure { report.note("perf: \(failure)") }
-        if let profile { report.explain(missed, try profile.parts()) }
+        if let profile {
+            report.explain(missed, of: subject.name, try profile.parts(thread: subject == .loop ? process : nil))
+        }
     }
 
     /// By thread, and by who ran it: all that /proc says.

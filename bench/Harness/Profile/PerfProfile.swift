@@ -32,14 +32,15 @@ struct PerfProfile {
     /// Ends the sampling.
     func stop() { recorder.signal(SIGINT) }
 
-    /// What part of the samples each part of the system had, largest first. Ask once, after `stop`.
-    func parts() throws -> [ProfileRecord.Part] {
+    /// What part of the samples each part of the system had, largest first; of one `thread`, or of all. Ask once, after
+    /// `stop`.
+    func parts(thread: Int32? = nil) throws -> [ProfileRecord.Part] {
         defer { directory.remove() }
         recorder.wait(.seconds(20))
         let text = try Command.runChecked(
             ["perf", "script", "--no-inline", "--no-demangle", "-i", file, "-F", "comm,tid,ip,sym,dso"],
             within: .seconds(60))
-        return PerfSamples(text).parts
+        return PerfSamples(text, thread: thread).parts
     }
 }
 
@@ -48,13 +49,17 @@ struct PerfSamples {
     private(set) var counts: [String: Int] = [:]
 
     /// Samples are apart by empty lines: a head, then one frame a line, the innermost first.
-    init(_ text: String) {
+    init(_ text: String, thread: Int32? = nil) {
         var frames: [CallFrame] = []
+        var isWanted = true
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
             if line.isEmpty {
                 if !frames.isEmpty { counts[SamplePlace.name(of: frames), default: 0] += 1 }
                 frames = []
-            } else if line.first == "\t" || line.first == " ", let frame = CallFrame(line) {
+            } else if let first = line.first, first != "\t", first != " " {
+                // The head: a name, which may have spaces in it, and the thread's id.
+                isWanted = thread == nil || line.split(separator: " ").last.flatMap { Int32($0) } == thread
+            } else if isWanted, let frame = CallFrame(line) {
                 frames.append(frame)
             }
         }

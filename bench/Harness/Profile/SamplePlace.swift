@@ -48,7 +48,8 @@ enum SamplePlace {
     private static let libraries = [
         ("libwebsockets", "libwebsockets"), ("libuv", "libuv"), ("libhiredis", "hiredis"), ("libpq", "libpq"),
         ("libswift", "Swift runtime"), ("libFoundation", "Foundation"), ("libjemalloc", "jemalloc"),
-        ("libc.so", "libc"), ("libc-", "libc"), ("libm.so", "libc"), ("ld-linux", "libc"), ("libpthread", "libc"),
+        ("redis-", "redis-server"), ("libc.so", "libc"), ("libc-", "libc"), ("libm.so", "libc"), ("ld-linux", "libc"),
+        ("libpthread", "libc"),
     ]
 
     /// By what the kernel was asked for; waking somebody up and going to sleep count for themselves wherever they

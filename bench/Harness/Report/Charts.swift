@@ -28,12 +28,18 @@ struct Charts {
 
     private static func cost(_ curve: Curve) -> Chart {
         var chart = Chart(
-            title: curve.name, xLabel: curve.over, yLabel: curve.unit,
-            xScale: nil, yScale: .linear, series: [Chart.Series(name: curve.name, points: curve.points)])
+            title: curve.name, xLabel: curve.over, yLabel: "\(curve.unit) of CPU",
+            xScale: nil, yScale: .linear, series: [Chart.Series(name: "gateway", points: curve.points)])
         if curve.goal != nil, let first = curve.points.first {
             chart.level = (first.y * Goals.flat, "flat: at most \(decimals(Goals.flat, 2)) × the first point")
         }
-        chart.remark = curve.growth.map { "costliest point beside the first: \(decimals($0, 2)) ×" } ?? ""
+        if curve.goal != nil, let growth = curve.growth {
+            chart.remark = "costliest point beside the first: \(decimals(growth, 2)) ×"
+            if let growth = curve.floorGrowth { chart.remark += "; the floor's: \(decimals(growth, 2)) ×" }
+        } else if let first = curve.points.first, let last = curve.points.last, first.y > 0 {
+            chart.remark = "the last point costs \(decimals(last.y / first.y, 2)) × the first"
+        }
+        if !curve.floor.isEmpty { chart.series.append(Chart.Series(name: "bare floor", points: curve.floor)) }
         return chart
     }
 
@@ -50,10 +56,11 @@ struct Charts {
             return points.count < 2 ? nil : Chart.Series(name: name, points: points)
         }
         guard !series.isEmpty else { return nil }
-        let rate = decimals(Double(run.pings) / max(run.seconds, 0.001), 0)
+        func rate(_ count: Int) -> String { grouped(decimals(Double(count) / max(run.seconds, 0.001), 0)) }
+        let deliveries = run.deliveries > 0 ? " and \(rate(run.deliveries)) deliveries" : ""
         return Chart(
             title: "Latency: \(run.name)",
-            remark: "\(grouped(rate)) pings a second, from the intended time of each ping",
+            remark: "\(rate(run.pings)) pings\(deliveries) a second; from the intended time of each ping",
             xLabel: "percentile", yLabel: "milliseconds", xScale: .percentile, series: series)
     }
 

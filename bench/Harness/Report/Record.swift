@@ -62,11 +62,14 @@ struct ProfileRecord: Codable, Equatable {
 
     /// The goals whose figures it explains.
     var goals: [String]
+    /// Of what the parts are parts, for instance the gateway's CPU.
+    var of: String
     var parts: [Part]
 
-    /// `kernel send 25 %, wake-ups 24 %, …`; parts under 2 % are left out.
+    /// `of the gateway's CPU: kernel send 25 %, wake-ups 24 %, …`; parts under 2 % are left out.
     var text: String {
-        parts.filter { $0.share >= 0.02 }.map { "\($0.name) \(decimals($0.share * 100, 0)) %" }.joined(separator: ", ")
+        let shown = parts.filter { $0.share >= 0.02 }.map { "\($0.name) \(decimals($0.share * 100, 0)) %" }
+        return "of \(of): " + shown.joined(separator: ", ")
     }
 }
 
@@ -84,9 +87,15 @@ struct Curve: Codable, Equatable {
     /// The goal that asks for it to be flat; nil where none does.
     var goal: String?
     var points: [Point]
+    /// The bare floor at some of the sizes; empty where none was measured.
+    var floor: [Point] = []
 
     /// The costliest point beyond the first, beside the first.
-    var growth: Double? {
+    var growth: Double? { Self.growth(points) }
+    /// The same of the floor: what the kernel alone costs more at that size.
+    var floorGrowth: Double? { Self.growth(floor) }
+
+    private static func growth(_ points: [Point]) -> Double? {
         guard let first = points.first, first.y > 0, let most = points.dropFirst().map(\.y).max() else { return nil }
         return most / first.y
     }

@@ -69,8 +69,8 @@ final class Report {
     }
 
     /// Where the time goes that those goals' figures are made of.
-    func explain(_ goals: [String], _ parts: [ProfileRecord.Part]) {
-        if !parts.isEmpty { keep(.profile(ProfileRecord(goals: goals, parts: parts))) }
+    func explain(_ goals: [String], of whole: String, _ parts: [ProfileRecord.Part]) {
+        if !parts.isEmpty, !goals.isEmpty { keep(.profile(ProfileRecord(goals: goals, of: whole, parts: parts))) }
     }
 
     func curve(_ curve: Curve) { keep(.curve(curve)) }

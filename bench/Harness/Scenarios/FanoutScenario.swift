@@ -41,7 +41,7 @@ struct FanoutScenario {
         for (name, measurement) in [
             ("fan-out without viewers", alone), ("fan-out", full), ("fan-out floor", floorFull),
         ] { report.health(name, measurement) }
-        try Explanation(stage: stage, report: report).explain(["fanout.one"], full) {
+        try Explanation(stage: stage, report: report).explain(["fanout.one"], full, of: .loop) {
             Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
         }
         return (cost, floor)
@@ -64,7 +64,7 @@ struct FanoutScenario {
         report.add("fifty a viewer", "ping to viewer p50", "ms", full.load.viewed.milliseconds(50))
         report.add("fifty a viewer", "ping to viewer p99", "ms", full.load.viewed.milliseconds(99))
         report.health("fifty a viewer", full)
-        try Explanation(stage: stage, report: report).explain(["fanout.fifty"], full) {
+        try Explanation(stage: stage, report: report).explain(["fanout.fifty"], full, of: .loop) {
             Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
         }
     }
@@ -88,7 +88,10 @@ struct FanoutScenario {
         report.reach(
             "latency.viewer", "ms", measurement.load.viewed.milliseconds(99), runs: [measurement])
         report.reach("latency.ack", "ms", measurement.load.acknowledged.milliseconds(99), runs: [measurement])
-        report.health("half load", measurement)
+        let rows = try StoresScenario(stage: stage, report: report, options: options).rowLag(measurement)
+        report.add("half load", "ping to row p50", "ms", rows.milliseconds(50))
+        report.add("half load", "ping to row p99", "ms", rows.milliseconds(99))
+        report.health("half load", measurement, further: [HistogramRecord("row", rows)])
         try Explanation(stage: stage, report: report).explain(["latency.viewer", "latency.ack"], measurement) {
             Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
         }

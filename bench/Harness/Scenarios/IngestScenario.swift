@@ -16,6 +16,9 @@ struct IngestScenario {
         let one = try measure(plan)
         // At once: the rows' commit times are kept, but the next run's rows would be waited for too.
         let rows = try StoresScenario(stage: stage, report: report, options: options).rowLag(one)
+        report.add("ingest", "ping to row p50", "ms", rows.milliseconds(50))
+        report.reach("row.lag", "ms", rows.milliseconds(99), runs: [one])
+        report.add("ingest", "ping to row p99.9", "ms", rows.milliseconds(99.9))
         report.progress("the floor of ingest …")
         let floor = try measureFloor(plan)
         let floorCost = floor.perPing(floor.serverSeconds)
@@ -32,7 +35,7 @@ struct IngestScenario {
         report.reach("ingest.ten", "µs", ten.perPing(ten.serverSeconds), floor: floorCost, runs: [ten, floor])
         details("ingest ×10", ten, floor: floorCost)
         latency("ingest ×10", ten.load.acknowledged)
-        report.health("ingest", one, further: [rows])
+        report.health("ingest", one, further: [HistogramRecord("row", rows)])
         report.health("ingest floor", floor)
         report.health("ingest ×10", ten)
         let explanation = Explanation(stage: stage, report: report)

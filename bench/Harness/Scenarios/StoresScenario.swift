@@ -40,8 +40,7 @@ struct StoresScenario {
     }
 
     /// How long a ping took to its row: commit time minus the intended time of the pings in `measurement`'s window.
-    /// Adds its own line to the run's histograms.
-    func rowLag(_ measurement: Measurement) throws -> HistogramRecord {
+    func rowLag(_ measurement: Measurement) throws -> Latencies {
         try stage.awaitHistory()
         let (first, end) = (measurement.window.lowerBound / 1_000, measurement.window.upperBound / 1_000)
         // Counted to 10 µs, which is less than recorded_at's millisecond, so that few lines tell of all rows.
@@ -59,10 +58,7 @@ struct StoresScenario {
             if values.count == 2 { lags.record(nanoseconds: values[0] * 10_000, count: Int(values[1])) }
         }
         guard lags.count > 0 else { throw BenchError("no row of the measured pings is in Postgres") }
-        report.add("history", "ping to row p50", "ms", lags.milliseconds(50))
-        report.reach("row.lag", "ms", lags.milliseconds(99), runs: [measurement])
-        report.add("history", "ping to row p99.9", "ms", lags.milliseconds(99.9))
-        return HistogramRecord("row", lags)
+        return lags
     }
 
     /// Pings arrive while Postgres is away; then it returns.
@@ -105,7 +101,7 @@ struct StoresScenario {
         report.add("history", "gateway CPU a row", "µs", gatewaySeconds / rows * 1e6)
         // Of the time that it took, not of CPU: what is missing to 100 % is waiting, for the disk or for each other.
         report.explain(
-            ["postgres.row", "recovery"].filter { report.misses([$0]) },
+            ["postgres.row", "recovery"].filter { report.misses([$0]) }, of: "the time that it took",
             [
                 ProfileRecord.Part(name: "Postgres busy", share: postgresSeconds / time),
                 ProfileRecord.Part(name: "the gateway's threads busy", share: gatewaySeconds / time),
