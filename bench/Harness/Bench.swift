@@ -17,7 +17,7 @@ final class Bench {
     /// Scenarios by name, as `--only` takes them.
     static let names = [
         "memory", "allocations", "instructions", "selftest", "ingest", "fanout", "wall", "half", "redis", "history",
-        "curves",
+        "curves", "peers",
     ]
 
     init(stage: Stage, report: Report, options: RunOptions, only: [String], keep: String?) {
@@ -54,6 +54,11 @@ final class Bench {
         if wants("curves") {
             schedule.add("curves", seconds: CurvesScenario.plannedSeconds) {
                 try CurvesScenario(stage: self.stage, report: self.report, options: self.options).run()
+            }
+        }
+        if wants("peers") {
+            schedule.add("peers", seconds: PeersScenario.plannedSeconds) {
+                try PeersScenario(stage: self.stage, report: self.report, options: self.options).run()
             }
         }
         return schedule

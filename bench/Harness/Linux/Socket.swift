@@ -95,6 +95,15 @@ enum Socket {
         }
     }
 
+    /// Allows this process, and those it starts, as many descriptors as it may have. Returns how many.
+    static func raiseDescriptorLimit() -> Int {
+        var files = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        files.rlim_cur = files.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        return Int(clamping: files.rlim_cur)
+    }
+
     /// The system's words for the present `errno`.
     static func reason() -> String { String(cString: strerror(errno)) }
 
