@@ -12,6 +12,9 @@ struct InstructionScenario {
 
     /// Leaves the stage with a gateway that crawls; start another one for what is timed.
     func run() throws {
+        guard (try? Command.runChecked(["valgrind", "--version"])) != nil else {
+            throw BenchError("instructions are counted by callgrind: apt-get install valgrind")
+        }
         report.progress("instructions …")
         let directory = try TemporaryDirectory(prefix: "drover-calls")
         defer { directory.remove() }
