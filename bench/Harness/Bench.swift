@@ -34,7 +34,7 @@ final class Bench {
         var schedule = Schedule()
         // A run with what comes before and behind it.
         let run = options.warmUp + options.seconds + 0.7
-        // Where a goal is missed, its profile; as many misses as there have been so far.
+        // Of a goal that is missed; planned for all that may need one.
         let profile = PerfProfile.isAvailable ? Explanation.seconds + 4 : 0
         addFresh(to: &schedule, run)
         if only == ["instructions"] { return schedule }
@@ -57,8 +57,12 @@ final class Bench {
             }
         }
         if wants("peers") {
-            schedule.add("peers", seconds: PeersScenario.plannedSeconds) {
+            schedule.add("peers", seconds: PeersScenario.plannedSeconds + 2 * profile) {
                 try PeersScenario(stage: self.stage, report: self.report, options: self.options).run()
+                let fanout = FanoutScenario(stage: self.stage, report: self.report, options: self.options)
+                try fanout.explain(["fanout.nchan", "fanout.nats"])
+                try IngestScenario(stage: self.stage, report: self.report, options: self.options)
+                    .explain("peer.fastapi")
             }
         }
         return schedule

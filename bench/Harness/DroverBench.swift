@@ -66,7 +66,6 @@ struct Run: ParsableCommand {
         let stage = try Stage(serverCore: serverCore)
         defer { stage.close() }
         try Bench(stage: stage, report: report, options: options, only: only, keep: keep).run()
-        report.progress("")
         print(ReportTables(records: report.records, isWhole: only.isEmpty).text, terminator: "")
         fflush(nil)
         if let charts { for path in try Charts(records: report.records).write(to: charts) { print(path) } }

@@ -56,7 +56,7 @@ struct Disturbance {
     /// Whether what has begun is over: then the time of it is settled.
     mutating func settle(at time: Int64, _ connections: Connections, _ fleet: Fleet) -> Bool {
         guard !range.isEmpty, range.upperBound == .max, nextCut == cuts.count || !isStormBegun else { return false }
-        if isStormBegun, connections.returns.finished < returning { return false }
+        if isStormBegun, connections.returned < returning { return false }
         if isFlushBegun, fleet.flushedDevices < flushing { return false }
         range = range.lowerBound..<time
         return true
@@ -66,7 +66,7 @@ struct Disturbance {
     func words(_ connections: Connections, _ fleet: Fleet) -> String? {
         guard range.upperBound == .max else { return nil }
         var words: [String] = []
-        if isStormBegun { words.append("\(connections.returns.finished) of \(returning) back") }
+        if isStormBegun { words.append("\(connections.returned) of \(returning) back") }
         if isFlushBegun { words.append("\(fleet.flushedDevices) of \(flushing) flushed") }
         return words.joined(separator: ", ")
     }

@@ -32,7 +32,7 @@ final class Load {
         self.audience = audience
         disturbance = Disturbance(plan, timeline)
         let devices = fleet.socketCount
-        connections = Connections(count: devices + (audience?.socketCount ?? 0)) { number throws(BenchError) in
+        connections = Connections(devices: devices, viewers: audience?.socketCount ?? 0) { number throws(BenchError) in
             guard let audience, number >= devices else {
                 return try Opening(dialect.deviceOpening(driver: fleet.firstDriver(of: number)), at: dialect.server)
             }
@@ -88,10 +88,11 @@ final class Load {
         let begun = clock.now
         while connections.isOpening {
             try turn(until: min(connections.nextDue, clock.now + 100_000_000))
-            if connections.arrivals.givenUp > 0 || clock.now - begun > 120_000_000_000 {
+            let (devices, viewers) = connections.arrivals
+            if devices.givenUp + viewers.givenUp > 0 || clock.now - begun > 120_000_000_000 {
                 throw BenchError(
                     "\(connections.openCount) of \(connections.descriptors.count) connections could be opened: "
-                        + (connections.arrivals.reason ?? "they took longer than two minutes"))
+                        + (devices.reason ?? viewers.reason ?? "they took longer than two minutes"))
             }
             for _ in 0..<64 where connections.beginDue(at: clock.now) {}
             connections.expire(at: clock.now)
@@ -250,8 +251,10 @@ final class Load {
         result.generatorShare = generatorShare
         result.counts = fleet.counts
         result.unacknowledged = dialect.acknowledges ? fleet.counts.outstanding : 0
-        result.arrivals = connections.arrivals
-        result.returns = connections.returns
+        result.deviceArrivals = connections.arrivals.devices
+        result.viewerArrivals = connections.arrivals.viewers
+        result.deviceReturns = connections.returns.devices
+        result.viewerReturns = connections.returns.viewers
         result.flushTimes = fleet.flushTimes
         result.disturbedAcknowledged = fleet.latency.disturbed
         let disturbed = disturbance.range

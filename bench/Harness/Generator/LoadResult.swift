@@ -20,9 +20,11 @@ struct LoadResult {
     /// All pings and positions, those outside the window too.
     var counts = PingCounts()
     var deliveryCounts = DeliveryCounts()
-    /// How soon connections were there: at first, and after a storm.
-    var arrivals = ConnectionFigures()
-    var returns = ConnectionFigures()
+    /// How soon connections were there: at first, and after a storm. Without a ramp all are meant to begin at once.
+    var deviceArrivals = ConnectionFigures()
+    var viewerArrivals = ConnectionFigures()
+    var deviceReturns = ConnectionFigures()
+    var viewerReturns = ConnectionFigures()
     /// The latencies during a storm or while backlogs were flushed, and how long that took; 0 where there was none.
     var disturbedAcknowledged = Latencies()
     var disturbedViewed = Latencies()

@@ -57,20 +57,25 @@ struct PlayResult: Codable {
         rejections = counts.rejections
         lostDevices = counts.lost
         lostViewers = result.deliveryCounts.lost
-        connectionFailures = result.arrivals.failures
-        connectionsGivenUp = result.arrivals.givenUp
-        returnFailures = result.returns.failures
-        returnsGivenUp = result.returns.givenUp
+        connectionFailures = result.deviceArrivals.failures + result.viewerArrivals.failures
+        connectionsGivenUp = result.deviceArrivals.givenUp + result.viewerArrivals.givenUp
+        returnFailures = result.deviceReturns.failures + result.viewerReturns.failures
+        returnsGivenUp = result.deviceReturns.givenUp + result.viewerReturns.givenUp
         backlogPings = counts.backlogAcknowledged
         disturbedSeconds = result.disturbedSeconds
         let disturbance = scenario.plan.storm != nil ? "during the storm" : "during the flush"
+        // Without a ramp all are meant to come at once, and their order would be what is measured.
+        let isGrown = scenario.plan.profile.ramp > 0
         histograms = [
             ("ping to acknowledgement", result.acknowledged), ("ping to viewer", result.viewed),
             ("ping to acknowledgement \(disturbance)", result.disturbedAcknowledged),
             ("ping to viewer \(disturbance)", result.disturbedViewed),
-            ("connecting to handshake", result.arrivals.handshake), ("connecting to ready", result.arrivals.ready),
-            ("coming back to handshake", result.returns.handshake),
-            ("coming back to first snapshot", result.returns.ready),
+            ("a device's arrival to its hello", isGrown ? result.deviceArrivals.ready : Latencies()),
+            ("a viewer's arrival to its snapshot", isGrown ? result.viewerArrivals.ready : Latencies()),
+            ("a device's return to its handshake", result.deviceReturns.handshake),
+            ("a device's return to its hello", result.deviceReturns.ready),
+            ("a viewer's return to its handshake", result.viewerReturns.handshake),
+            ("a viewer's return to its snapshot", result.viewerReturns.ready),
             ("a phone's flush", result.flushTimes), ("generator late", result.lag),
         ].filter { $0.1.count > 0 }.map { HistogramRecord($0.0, $0.1) }
         self.costs = costs
@@ -94,8 +99,12 @@ struct PlayResult: Codable {
         say(rejections, "acknowledgements carried rejections")
         say(lostDevices, "devices' connections were ended by the server")
         say(lostViewers, "viewers' connections were ended by the server")
-        say(connectionFailures, "attempts to connect failed: \(result.arrivals.reason ?? "")")
-        say(returnFailures, "attempts to come back failed: \(result.returns.reason ?? "")")
+        say(
+            connectionFailures,
+            "attempts to connect failed: \(result.deviceArrivals.reason ?? result.viewerArrivals.reason ?? "")")
+        say(
+            returnFailures,
+            "attempts to come back failed: \(result.deviceReturns.reason ?? result.viewerReturns.reason ?? "")")
         say(connectionsGivenUp + returnsGivenUp, "connections were given up after five attempts")
         return notes
     }

@@ -25,9 +25,10 @@ final class Connections {
     let poller = Poller()
     private(set) var descriptors: [Int32]
     private(set) var openCount = 0
-    /// The first connections, and those after a storm.
-    private(set) var arrivals = ConnectionFigures()
-    private(set) var returns = ConnectionFigures()
+    /// The first connections, and those after a storm; each of devices and of viewers.
+    private(set) var arrivals = (devices: ConnectionFigures(), viewers: ConnectionFigures())
+    private(set) var returns = (devices: ConnectionFigures(), viewers: ConnectionFigures())
+    private let devices: Int
     private var intents: [ConnectionIntent] = []
     private var head = 0
     private var retries: [ConnectionIntent] = []
@@ -43,9 +44,10 @@ final class Connections {
         var isWatchedForRoom = true
     }
 
-    /// `begin` begins to open the connection of that number.
-    init(count: Int, begin: @escaping (Int) throws(BenchError) -> Opening) {
-        descriptors = Array(repeating: -1, count: count)
+    /// `begin` begins to open the connection of that number; the first `devices` are devices'.
+    init(devices: Int, viewers: Int, begin: @escaping (Int) throws(BenchError) -> Opening) {
+        descriptors = Array(repeating: -1, count: devices + viewers)
+        self.devices = devices
         self.begin = begin
     }
 
@@ -172,6 +174,14 @@ final class Connections {
     }
 
     private func update(_ intent: ConnectionIntent, _ body: (inout ConnectionFigures) -> Void) {
-        if intent.isReturn { body(&returns) } else { body(&arrivals) }
+        switch (intent.isReturn, intent.number < devices) {
+        case (false, true): body(&arrivals.devices)
+        case (false, false): body(&arrivals.viewers)
+        case (true, true): body(&returns.devices)
+        case (true, false): body(&returns.viewers)
+        }
     }
+
+    /// Connections that are back after a storm, or given up.
+    var returned: Int { returns.devices.finished + returns.viewers.finished }
 }
