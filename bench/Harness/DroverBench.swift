@@ -7,7 +7,8 @@ struct DroverBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drover-bench",
         abstract: "Measures a gateway: what a ping, a delivery and an idle viewer cost, beside the floors.",
-        subcommands: [Run.self, Floor.self], defaultSubcommand: Run.self)
+        subcommands: [Run.self, Play.self, Compare.self, Readme.self, DrawCharts.self, Floor.self],
+        defaultSubcommand: Run.self)
 }
 
 /// Runs the scenarios.
@@ -18,18 +19,20 @@ struct Run: ParsableCommand {
 
     @Option(
         help: """
-            Which scenarios: ingest, fanout, wall, half, redis, history, memory, allocations, selftest; all these by default. \
-            Besides: instructions, which needs valgrind.
+            Which scenarios: \(Bench.names.joined(separator: ", ")); all by default but instructions, which \
+            needs valgrind.
             """)
     var only: [String] = []
-    @Option(help: "A file for JSON lines, one a figure.") var json: String?
+    @Option(help: "A file for JSON lines: the machine, each run with its histograms, each figure.") var json: String?
+    @Option(help: "A directory for charts as SVG: latencies of each run, costs over sizes.") var charts: String?
+    @Option(help: "A README whose table of figures is rewritten from this run.") var readme: String?
     @Option(help: "Seconds measured in each run.") var seconds = 6.0
     @Option(help: "Seconds before that, which are dropped.") var warmUp = 2.0
     @Option(help: "Devices, each on a socket of its own.") var devices = 500
     @Option(help: "Pings a second of all devices together.") var rate = 10_000.0
     @Option(help: "Viewers in the fan-out, ten a driver.") var viewers = 1_000
     @Option(help: "Deliveries a second in the fan-out.") var deliveries = 20_000.0
-    @Option(help: "Idle viewers whose memory is measured.") var idle = 5_000
+    @Option(help: "Idle viewers whose memory is measured.") var idle = 15_000
     @Option(help: "Pings that pile up while Postgres is away.") var backlog = 200_000
     @Option(help: "A directory that keeps callgrind's files for callgrind_annotate.") var keep: String?
     @Option(help: "The core of the server under test; start this program on another.") var serverCore = 0
@@ -39,6 +42,9 @@ struct Run: ParsableCommand {
             (10...15_000).contains(viewers), (1...15_000).contains(idle), (1...10_000_000).contains(backlog),
             rate > 0, rate <= 1_000_000, deliveries > 0, deliveries <= 1_000_000
         else { throw ValidationError("seconds 1 to 600, sockets 1 to 15000, rates to 1000000 a second") }
+        if let unknown = only.first(where: { !Bench.names.contains($0) }) {
+            throw ValidationError("no scenario is called \(unknown); there are \(Bench.names.joined(separator: ", "))")
+        }
     }
 
     func run() throws {
@@ -51,12 +57,19 @@ struct Run: ParsableCommand {
         options.deliveriesPerSecond = deliveries
         options.idleViewers = idle
         options.backlog = backlog
-        let report = try Report(path: json)
+        // Before a run of minutes, not after it.
+        if let readme { _ = try ReadmeTable(records: []).inserted(intoFile: readme) }
+        let arguments = CommandLine.arguments.dropFirst().drop { $0 == "run" }
+        let command = (["bench/run"] + arguments).joined(separator: " ")
+        let report = try Report(path: json, machine: .present(command: command))
         report.progress("starting Redis, Postgres and the gateway …")
         let stage = try Stage(serverCore: serverCore)
         defer { stage.close() }
         try Bench(stage: stage, report: report, options: options, only: only, keep: keep).run()
-        report.printTable()
+        print(ReportTables(records: report.records, isWhole: only.isEmpty).text, terminator: "")
+        fflush(nil)
+        if let charts { for path in try Charts(records: report.records).write(to: charts) { print(path) } }
+        if let readme { try ReadmeTable(records: report.records).write(to: readme) }
     }
 }
 

@@ -2,56 +2,81 @@
 import CLinux
 import Glibc
 
-/// Who watches what.
-struct AudiencePlan {
-    var viewers = 1_000
-    var driversPerViewer = 1
-
-    /// The drivers that a viewer watches, spread evenly over the fleet.
-    func drivers(of viewer: Int, among count: Int) -> [Int] {
-        // The step has no factor in common with most fleets, so that neighbours watch different drivers.
-        (0..<min(driversPerViewer, count)).map { (viewer + $0 * max(1, count / driversPerViewer)) % count }
-    }
-}
-
 final class Audience {
-    let plan: AudiencePlan
-    private let fleet: FleetPlan
-    private var sockets: [Int32] = []
-    var window: Range<Int64> = 0..<0
-    private(set) var latency = Latencies()
-    /// Positions whose intended time lies in the window.
-    private(set) var deliveriesInWindow = 0
-    private(set) var deliveries = 0
-    /// Frames, and their bytes with headers.
-    private(set) var frames = 0
-    private(set) var bytes = 0
+    private let plans: [AudiencePlan]
+    private let dialect: any Dialect
+    private let drivers: Int
+    private let subMilliseconds: [Int32]
+    /// By viewer: the descriptor, negative while there is no connection.
+    private var sockets: [Int32]
+    var latency = LatencyRecord()
+    private var window: Range<Int64> = 0..<0
+    private(set) var counts = DeliveryCounts()
     private(set) var failure: String?
 
-    init(_ plan: AudiencePlan, fleet: FleetPlan) {
-        self.plan = plan
-        self.fleet = fleet
+    init(_ plans: [AudiencePlan], fleet: Fleet, _ dialect: any Dialect) {
+        self.plans = plans
+        self.dialect = dialect
+        drivers = fleet.drivers
+        subMilliseconds = fleet.subMilliseconds
+        sockets = Array(repeating: -1, count: plans.reduce(0) { $0 + $1.viewers })
     }
 
-    func open(_ entrance: Entrance) throws {
-        for viewer in 0..<plan.viewers {
-            sockets.append(try entrance.openViewer(drivers: plan.drivers(of: viewer, among: fleet.drivers)))
+    var socketCount: Int { sockets.count }
+
+    /// The plan of a viewer and its place within it.
+    func place(of viewer: Int) -> (plan: AudiencePlan, index: Int) {
+        var index = viewer
+        for plan in plans {
+            if index < plan.viewers { return (plan, index) }
+            index -= plan.viewers
         }
+        return (plans[plans.count - 1], index)
     }
 
-    func close() {
-        for socket in sockets { Glibc.close(socket) }
-        sockets = []
+    /// The drivers that a viewer watches.
+    func watched(by viewer: Int) -> [Int] {
+        let (plan, index) = place(of: viewer)
+        return plan.drivers(of: index, among: drivers)
     }
 
-    var descriptors: [Int32] { sockets }
+    /// Where a viewer stands in the ramp and in the drop, from 0 to below 1.
+    func rank(of viewer: Int) -> Double {
+        let (plan, index) = place(of: viewer)
+        return Double(index) / Double(plan.viewers)
+    }
+
+    func begin(_ timeline: Timeline) {
+        window = timeline.window
+        latency.window = timeline.window
+    }
+
+    // MARK: Connections
+
+    func opened(_ viewer: Int, _ descriptor: Int32) { sockets[viewer] = descriptor }
+    func closing(_ viewer: Int) { sockets[viewer] = -1 }
+
+    func lost(_ viewer: Int) {
+        failure = failure ?? "the server ended a viewer's connection"
+        counts.lost += 1
+        closing(viewer)
+    }
+
+    // MARK: Positions
 
     private static let idKey = Array("\"driver_id\":\"bench-".utf8)
     private static let timeKey = Array("\"recorded_at\":".utf8)
 
-    func received(_ payload: UnsafeRawBufferPointer, at time: Int64) {
-        frames += 1
-        bytes += payload.count + (payload.count < 126 ? 2 : 4)
+    /// A message from the server to socket `viewer`.
+    func received(_ message: Message, on viewer: Int, at time: Int64) {
+        guard dialect.carriesPositions(message) else {
+            let reply = dialect.reply(to: message)
+            if !reply.isEmpty { _ = send(sockets[viewer], reply, reply.count, Int32(MSG_NOSIGNAL)) }
+            return
+        }
+        let payload = message.payload
+        counts.frames += 1
+        counts.bytes += message.size
         var offset = 0
         while let id = Self.find(Self.idKey, in: payload, from: offset),
             let field = Self.find(Self.timeKey, in: payload, from: id + 5)
@@ -59,17 +84,12 @@ final class Audience {
             let driver = Self.digits(5, payload, at: id)
             let milliseconds = Self.digits(13, payload, at: field)
             offset = field + 13
-            deliveries += 1
-            let intended = Int64(milliseconds) * 1_000_000 + fleet.phase(of: driver) % 1_000 * 1_000
-            if window.contains(intended) {
-                deliveriesInWindow += 1
-                latency.record(nanoseconds: time - intended)
-            }
+            counts.deliveries += 1
+            guard driver < subMilliseconds.count else { continue }
+            let intended = Int64(milliseconds) * 1_000_000 + Int64(subMilliseconds[driver])
+            if window.contains(intended) { counts.deliveriesInWindow += 1 }
+            latency.record(intended: intended, at: time)
         }
-    }
-
-    func ended() {
-        failure = failure ?? "the server ended a viewer's connection"
     }
 
     /// The offset right behind the next `key`.
@@ -83,4 +103,16 @@ final class Audience {
         guard offset + count <= payload.count else { return 0 }
         return (0..<count).reduce(0) { $0 * 10 + Int(payload[offset + $1] &- UInt8(ascii: "0")) }
     }
+}
+
+/// What reached the viewers.
+struct DeliveryCounts {
+    /// Positions whose intended time lies in the measured part.
+    var deliveriesInWindow = 0
+    var deliveries = 0
+    /// Frames with positions, and their bytes with headers.
+    var frames = 0
+    var bytes = 0
+    /// Connections that ended by themselves.
+    var lost = 0
 }

@@ -1,149 +1,252 @@
 /// The senders: an open loop of pings at intended times, and their acknowledgements.
 import Glibc
 
-/// What a fleet does.
-struct FleetPlan {
-    var drivers = 500
-    /// Drivers share sockets evenly; at most `drivers`.
-    var sockets = 500
-    /// All drivers together.
-    var pingsPerSecond = 10_000.0
-    var pingsPerFrame = 1
-
-    /// Microseconds from a driver's frame to its next: a multiple of 1 ms, so that `recorded_at`, which is in
-    /// milliseconds, tells the intended time to the microsecond.
-    var period: Int64 {
-        max(1, Int64((Double(drivers * pingsPerFrame) / pingsPerSecond * 1_000).rounded())) * 1_000
-    }
-
-    /// Microseconds within a period at which the driver's frame is due.
-    func phase(of driver: Int) -> Int64 { Int64(driver) * period / Int64(drivers) }
-}
-
 /// See the file's head. Latencies count from the intended time, so a stall hides nothing (no coordinated omission).
+/// Drivers are numbered through all groups, and so are their sockets.
 final class Fleet {
-    let plan: FleetPlan
-    private var sockets: [Int32] = []
-    private var waiting: [Waiting]
-    private var template: PingTemplate
-    /// The next frame's number, over all drivers.
-    private var next = 0
-    private var start: Int64 = 0
-    /// Intended times from here to there are measured, nanoseconds.
-    var window: Range<Int64> = 0..<0
-    private(set) var acknowledged = Latencies()
+    let groups: [FleetGroup]
+    private let dialect: any Dialect
+    private var sockets: [DeviceSocket]
+    /// The group whose frame is due next, and when.
+    private var nextGroup = 0
+    private(set) var nextDue = Int64.max
+    var latency = LatencyRecord()
     /// Actual minus intended sending time: the generator's own delay.
     private(set) var lag = Latencies()
-    private(set) var sentInWindow = 0
-    private(set) var sent = 0
-    private(set) var acknowledgedCount = 0
-    /// Acknowledgements that carried rejections; a run has none.
-    private(set) var rejections = 0
-    private(set) var bytesPerFrame: Int
+    private(set) var recentLag = Latencies(isCoarse: true)
+    private(set) var counts = PingCounts()
+    private var flushing: BacklogQueue
+    private var clogged: [Int] = []
+    private var window: Range<Int64> = 0..<0
     private(set) var failure: String?
 
-    /// Frames of one socket that wait for their acknowledgement: the number of the last ping and the intended time.
-    private struct Waiting {
-        var frames: [(last: Int, intended: Int64)] = []
-        var head = 0
-        var pings = 0
-        var acknowledged = 0
-    }
-
-    init(_ plan: FleetPlan) {
-        self.plan = plan
-        template = PingTemplate(pingsPerFrame: plan.pingsPerFrame)
-        bytesPerFrame = template.bytes.count
-        waiting = Array(repeating: Waiting(), count: plan.sockets)
-    }
-
-    func open(_ entrance: Entrance) throws {
-        for socket in 0..<plan.sockets { sockets.append(try entrance.openDevice(driver: socket)) }
-    }
-
-    func close() {
-        for socket in sockets { Glibc.close(socket) }
-        sockets = []
-    }
-
-    var descriptors: [Int32] { sockets }
-
-    /// Begins at `start`, a multiple of 1 ms in nanoseconds.
-    func begin(at start: Int64) { self.start = start }
-
-    /// When the next frame is due, in nanoseconds.
-    var nextDue: Int64 {
-        let driver = next % plan.drivers
-        return start + (Int64(next / plan.drivers) * plan.period + plan.phase(of: driver)) * 1_000
-    }
-
-    /// Sends every frame that is due. `now` reads the clock.
-    func sendDue(_ now: () -> Int64) {
-        while failure == nil {
-            let due = nextDue
-            let time = now()
-            guard due <= time else { return }
-            send(due: due, at: time)
-            next += 1
-        }
-    }
-
-    private func send(due: Int64, at time: Int64) {
-        let driver = next % plan.drivers
-        let socket = driver % plan.sockets
-        let round = next / plan.drivers
-        let milliseconds = due / 1_000_000
-        let spacing = plan.period / 1_000 / Int64(plan.pingsPerFrame)
-        for index in 0..<plan.pingsPerFrame {
-            let back = Int64(plan.pingsPerFrame - 1 - index) * spacing
-            template.set(
-                index, driver: driver, milliseconds: milliseconds - back, step: round * plan.pingsPerFrame + index)
-        }
-        let count = template.bytes.withUnsafeBytes {
-            Glibc.send(sockets[socket], $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-        }
-        guard count == template.bytes.count else {
-            failure = "a device's socket does not take its frame: \(Socket.reason())"
-            return
-        }
-        waiting[socket].pings += plan.pingsPerFrame
-        waiting[socket].frames.append((waiting[socket].pings, due))
-        sent += plan.pingsPerFrame
-        if window.contains(due) {
-            sentInWindow += plan.pingsPerFrame
-            lag.record(nanoseconds: time - due)
-        }
-    }
-
-    /// A frame from the server to socket `socket`.
-    func received(_ payload: UnsafeRawBufferPointer, on socket: Int, at time: Int64) {
-        // {"ack":123…
-        guard payload.count > 8, payload[2] == UInt8(ascii: "a") else { return }
-        var value = 0
-        var index = 7
-        while index < payload.count {
-            let digit = payload[index] &- UInt8(ascii: "0")
-            if digit < 10 { value = value * 10 + Int(digit) } else if payload[index] != 0x20 { break }
-            index += 1
-        }
-        if index < payload.count, payload[index] == UInt8(ascii: ",") { rejections += 1 }
-        acknowledgedCount += max(0, value - waiting[socket].acknowledged)
-        waiting[socket].acknowledged = max(value, waiting[socket].acknowledged)
-        while waiting[socket].head < waiting[socket].frames.count {
-            let frame = waiting[socket].frames[waiting[socket].head]
-            guard frame.last <= value else { break }
-            waiting[socket].head += 1
-            if window.contains(frame.intended) {
-                acknowledged.record(nanoseconds: time - frame.intended, count: plan.pingsPerFrame)
+    init(_ plans: [FleetPlan], _ dialect: any Dialect) {
+        self.dialect = dialect
+        var groups: [FleetGroup] = []
+        var sockets: [DeviceSocket] = []
+        for plan in plans {
+            let firstDriver = groups.last.map { $0.firstDriver + $0.plan.drivers } ?? 0
+            groups.append(FleetGroup(plan, firstDriver: firstDriver, firstSocket: sockets.count, dialect))
+            for socket in 0..<plan.sockets {
+                sockets.append(DeviceSocket(group: groups.count - 1, firstDriver: firstDriver + socket))
             }
         }
-        if waiting[socket].head == waiting[socket].frames.count {
-            waiting[socket].frames.removeAll(keepingCapacity: true)
-            waiting[socket].head = 0
+        self.groups = groups
+        self.sockets = sockets
+        flushing = BacklogQueue(count: sockets.count)
+    }
+
+    var drivers: Int { groups.last.map { $0.firstDriver + $0.plan.drivers } ?? 0 }
+    var socketCount: Int { sockets.count }
+    func firstDriver(of socket: Int) -> Int { sockets[socket].firstDriver }
+    /// Where a socket stands in the ramp and in the drop.
+    func rank(of socket: Int) -> Double {
+        let group = groups[sockets[socket].group]
+        return group.plan.rank(of: socket - group.firstSocket)
+    }
+
+    /// What has to be added to a ping's `recorded_at` for its intended time, in nanoseconds, by driver.
+    var subMilliseconds: [Int32] {
+        groups.flatMap { group in
+            (0..<group.plan.drivers).map { Int32(group.plan.phase(of: $0) % 1_000 * 1_000) }
         }
     }
 
-    func ended(_ socket: Int) {
-        failure = failure ?? "the server ended a device's connection"
+    func begin(_ timeline: Timeline) {
+        window = timeline.window
+        latency.window = timeline.window
+        for group in groups { group.schedule = PingSchedule(group.plan, timeline) }
+        findNext()
+    }
+
+    private func findNext() {
+        nextDue = .max
+        for (index, group) in groups.enumerated() where group.schedule.due < nextDue {
+            nextDue = group.schedule.due
+            nextGroup = index
+        }
+    }
+
+    /// Sends frames that are due, at most 256 so that reading is never put off for long.
+    func sendDue(_ clock: RunClock) {
+        for _ in 0..<256 {
+            guard nextDue < .max else { return }
+            let time = clock.now
+            guard nextDue <= time else { return }
+            enqueue(at: time)
+            groups[nextGroup].schedule.advance()
+            if groups.count == 1 { nextDue = groups[0].schedule.due } else { findNext() }
+        }
+    }
+
+    private func enqueue(at time: Int64) {
+        let group = groups[nextGroup]
+        let driver = group.schedule.driver
+        let socket = group.firstSocket + driver % group.plan.sockets
+        // A phone that is catching up sends its new pings behind the old ones.
+        if sockets[socket].isCatchingUp { return }
+        let isMeasured = window.contains(nextDue)
+        recentLag.record(nanoseconds: time - nextDue)
+        if isMeasured {
+            counts.due += group.plan.pingsPerFrame
+            lag.record(nanoseconds: time - nextDue)
+        }
+        let frame = OutgoingFrame(
+            due: nextDue, driver: Int32(driver), round: Int32(group.schedule.round),
+            pings: Int32(group.plan.pingsPerFrame))
+        guard sockets[socket].descriptor >= 0, sockets[socket].frames.append(frame) else {
+            counts.unsent += group.plan.pingsPerFrame
+            return
+        }
+        push(socket)
+    }
+
+    /// Sends what the socket may send now.
+    private func push(_ socket: Int) {
+        let group = groups[sockets[socket].group]
+        while sockets[socket].frames.hasUnsent, sockets[socket].frames.sent < dialect.framesInFlight,
+            !sockets[socket].isClogged
+        {
+            let frame = sockets[socket].frames.firstUnsent
+            let outcome = group.withFrame(frame, number: sockets[socket].sentFrames) { sockets[socket].send($0) }
+            if case .failed(let reason) = outcome {
+                lost(socket, reason)
+                return
+            }
+            if sockets[socket].isClogged { clogged.append(socket) }
+            sockets[socket].sentFrames += 1
+            sockets[socket].sentPings += Int(frame.pings)
+            sockets[socket].frames.markSent(last: sockets[socket].sentPings)
+            counts.sent += Int(frame.pings)
+            if frame.isBacklog { counts.backlogSent += Int(frame.pings) }
+            if !dialect.acknowledges { _ = sockets[socket].frames.removeFirst() }
+        }
+    }
+
+    /// The socket has room again, or may have.
+    func roomed(_ socket: Int) {
+        guard sockets[socket].isClogged else { return }
+        if case .failed(let reason) = sockets[socket].sendRest() { return lost(socket, reason) }
+        push(socket)
+    }
+
+    /// Sockets that have become clogged since the last time.
+    func takeClogged() -> [Int] {
+        defer { clogged.removeAll(keepingCapacity: true) }
+        return clogged
+    }
+
+    var hasNewlyClogged: Bool { !clogged.isEmpty }
+
+    func isClogged(_ socket: Int) -> Bool { sockets[socket].isClogged }
+
+    // MARK: Connections
+
+    func opened(_ socket: Int, _ descriptor: Int32) { sockets[socket].open(descriptor) }
+
+    /// The connection is about to be closed by the harness: what is on its way will never be answered.
+    func closing(_ socket: Int) {
+        counts.cutOff += sockets[socket].close()
+        if sockets[socket].isCatchingUp { flushing.append(socket) }
+    }
+
+    /// The connection has ended by itself.
+    func lost(_ socket: Int, _ reason: String) {
+        guard sockets[socket].descriptor >= 0 else { return }
+        failure = failure ?? "a device's connection was lost: \(reason)"
+        counts.lost += 1
+        closing(socket)
+    }
+
+    // MARK: Acknowledgements
+
+    /// A message from the server to socket `socket`.
+    func received(_ message: Message, on socket: Int, at time: Int64) {
+        switch dialect.acknowledgement(in: message) {
+        case .cumulative(let value, let hasRejections):
+            if hasRejections { counts.rejections += 1 }
+            while sockets[socket].frames.sent > 0, sockets[socket].frames.first.last <= value {
+                acknowledge(sockets[socket].frames.removeFirst(), at: time)
+            }
+        case .one(let hasRejections):
+            if hasRejections { counts.rejections += 1 }
+            guard sockets[socket].frames.sent > 0 else { return }
+            acknowledge(sockets[socket].frames.removeFirst(), at: time)
+        case .refused:
+            guard sockets[socket].frames.sent > 0 else { return }
+            counts.refusals += 1
+            counts.refusedPings += Int(sockets[socket].frames.removeFirst().pings)
+        case .failed(let status):
+            failure = "the server answered a device's pings with \(status)"
+            counts.failures += 1
+            if dialect.deviceFraming == .http, sockets[socket].frames.sent > 0 {
+                counts.refusedPings += Int(sockets[socket].frames.removeFirst().pings)
+            }
+        case .none:
+            let reply = dialect.reply(to: message)
+            if !reply.isEmpty { _ = reply.withUnsafeBytes { sockets[socket].send($0) } }
+            return
+        }
+        if sockets[socket].isCatchingUp { flushing.append(socket) }
+        push(socket)
+    }
+
+    private func acknowledge(_ frame: OutgoingFrame, at time: Int64) {
+        counts.acknowledged += Int(frame.pings)
+        if frame.isBacklog {
+            counts.backlogAcknowledged += Int(frame.pings)
+        } else {
+            latency.record(intended: frame.due, at: time, count: Int(frame.pings))
+        }
+    }
+
+    func forgetRecent() {
+        latency.forgetRecent()
+        recentLag.reset()
+    }
+
+    // MARK: Backlogs
+
+    /// Every device with a backlog begins to flush it. Returns how many there are.
+    func beginFlush(at time: Int64) -> Int {
+        for socket in sockets.indices {
+            guard let backlog = groups[sockets[socket].group].plan.backlog else { continue }
+            groups[sockets[socket].group].flushBegan = time
+            sockets[socket].backlogLeft = backlog.frames
+            sockets[socket].flushBegan = time
+            flushing.append(socket)
+        }
+        return flushing.count
+    }
+
+    var hasBacklogToSend: Bool { !flushing.isEmpty }
+    /// Devices whose backlog is acknowledged to the last ping, or whose connection was lost before.
+    private(set) var flushedDevices = 0
+    private(set) var flushTimes = Latencies()
+
+    /// Sends one frame of one device's backlog, if one may be sent.
+    func sendBacklog(at time: Int64) {
+        guard let socket = flushing.popFirst() else { return }
+        let group = groups[sockets[socket].group]
+        guard let backlog = group.plan.backlog, sockets[socket].backlogLeft > 0, sockets[socket].descriptor >= 0 else {
+            return finishFlush(socket, at: time)
+        }
+        guard sockets[socket].frames.count < backlog.framesInFlight else { return }
+        let round = backlog.frames - sockets[socket].backlogLeft
+        sockets[socket].backlogLeft -= 1
+        let frame = OutgoingFrame(
+            due: time, driver: Int32(socket - group.firstSocket), round: Int32(round),
+            pings: Int32(backlog.pingsPerFrame), isBacklog: true)
+        guard sockets[socket].frames.append(frame) else { return }
+        push(socket)
+        if sockets[socket].backlogLeft > 0 { flushing.append(socket) }
+    }
+
+    private func finishFlush(_ socket: Int, at time: Int64) {
+        let isDone = sockets[socket].frames.isEmpty || sockets[socket].descriptor < 0
+        guard sockets[socket].flushBegan > 0, isDone else { return }
+        flushTimes.record(nanoseconds: time - sockets[socket].flushBegan)
+        sockets[socket].flushBegan = 0
+        flushedDevices += 1
     }
 }

@@ -1,129 +1,232 @@
-/// One run: senders and watchers on one thread, a warm-up that is dropped, a window that is measured.
+/// One run: senders and watchers on one thread, grown, warmed up, measured over a window, and shrunk.
 import Glibc
 
-/// What a run found on the client's side.
-struct LoadResult {
-    /// Pings whose intended time lies in the window.
-    var pings = 0
-    var deliveries = 0
-    /// Seconds of the window.
-    var seconds = 0.0
-    var acknowledged = Latencies()
-    var viewed = Latencies()
-    var lag = Latencies()
-    /// CPU of the generator's own thread, as a part of one core.
-    var generatorShare = 0.0
-    /// Average bytes of a frame to a viewer, header included.
-    var pushBytes = 0.0
-    /// Positions in such a frame.
-    var positionsPerFrame = 0.0
-    var rejections = 0
-    /// Pings sent in all that nobody acknowledged within five seconds of the end.
-    var unacknowledged = 0
-
-    /// Whether even the servers' CPU says nothing: a starved generator sends in bursts, and bursts are cheaper.
-    var isVoid: Bool { lag.milliseconds(99) > 5 || generatorShare > 0.7 }
-
-    /// Why the figures are the generator's rather than the server's; nil where they are the server's.
-    var generatorLimit: String? {
-        if lag.milliseconds(99) > 1 { return "it sent up to \(decimals(lag.milliseconds(99), 1)) ms late (p99)" }
-        if generatorShare > 0.7 { return "it used \(Int(generatorShare * 100)) % of its core" }
-        return nil
-    }
-}
-
 final class Load {
-    private let entrance: Entrance
+    private let dialect: any Dialect
+    private let plan: LoadPlan
     private let fleet: Fleet
     private let audience: Audience?
+    private let connections: Connections
     private let clock = RunClock()
-    private let poller = Poller()
     private var frames = ServerFrames()
+    private var disturbance: Disturbance
+    private var timeline = Timeline(start: 0, LoadProfile())
+    private var closings = Closings()
+    private var ticker = ProgressTicker()
+    /// Is told how the run goes, about once a second, in the measuring thread: it has to be quick.
+    var observer: ((LoadProgress) -> Void)?
 
-    init(_ entrance: Entrance, fleet: FleetPlan, audience: AudiencePlan? = nil) {
-        self.entrance = entrance
-        self.fleet = Fleet(fleet)
-        self.audience = audience.map { Audience($0, fleet: fleet) }
+    init(_ dialect: some Dialect, _ plan: LoadPlan) {
+        let fleet = Fleet(plan.fleets, dialect)
+        let audience = plan.viewers > 0 ? Audience(plan.audiences, fleet: fleet, dialect) : nil
+        self.dialect = dialect
+        self.plan = plan
+        self.fleet = fleet
+        self.audience = audience
+        disturbance = Disturbance(plan, timeline)
+        let devices = fleet.socketCount
+        connections = Connections(devices: devices, viewers: audience?.socketCount ?? 0) { number throws(BenchError) in
+            guard let audience, number >= devices else {
+                return try Opening(dialect.deviceOpening(driver: fleet.firstDriver(of: number)), at: dialect.server)
+            }
+            let (plan, index) = audience.place(of: number - devices)
+            return try Opening(
+                dialect.viewerOpening(
+                    drivers: audience.watched(by: number - devices), maximumRate: plan.maximumRate),
+                // A small buffer, so that what a slow viewer does not read is soon the server's affair.
+                at: dialect.server, receiveBuffer: plan.isSlow(index) ? 4_096 : nil)
+        }
     }
 
-    /// Opens all sockets, runs, closes them. `atEdge` is called at the window's beginning and end.
-    func run(warmUp: Double, seconds: Double, atEdge: () -> Void) throws -> LoadResult {
-        try fleet.open(entrance)
-        try audience?.open(entrance)
-        defer {
-            fleet.close()
-            audience?.close()
-        }
-        for (index, socket) in (fleet.descriptors + (audience?.descriptors ?? [])).enumerated() {
-            poller.add(socket, number: index)
-        }
-        let start = (clock.now / 1_000_000 + 20) * 1_000_000
-        let window = (start + Int64(warmUp * 1e9))..<(start + Int64((warmUp + seconds) * 1e9))
-        fleet.window = window
-        audience?.window = window
-        fleet.begin(at: start)
+    /// One group of drivers, one of viewers.
+    convenience init(_ dialect: some Dialect, fleet: FleetPlan, audience: AudiencePlan? = nil) {
+        self.init(dialect, LoadPlan(fleets: [fleet], audiences: audience.map { [$0] } ?? []))
+    }
 
-        try go(until: window.lowerBound)
+    /// The same with a warm-up and a measured part only.
+    func run(warmUp: Double, seconds: Double, atEdge: () -> Void) throws -> LoadResult {
+        try run(LoadProfile(warmUp: warmUp, steady: seconds), atEdge: atEdge)
+    }
+
+    /// Opens all connections, runs, closes them. `atEdge` is called at the window's beginning and end.
+    func run(_ profile: LoadProfile? = nil, atEdge: () -> Void) throws -> LoadResult {
+        let profile = profile ?? plan.profile
+        defer { connections.closeAll() }
+        if profile.ramp == 0 { try openAll() }
+        // Connections of a ramp begin half a second before their pings.
+        let start = (clock.now / 1_000_000 + (profile.ramp > 0 ? 520 : 20)) * 1_000_000
+        timeline = Timeline(start: start, profile)
+        disturbance = Disturbance(plan, timeline)
+        fleet.begin(timeline)
+        audience?.begin(timeline)
+        if profile.ramp > 0 { connections.add(intents(from: start - 500_000_000, over: timeline.ramp)) }
+        if profile.drop > 0 {
+            closings = Closings(
+                timeline, devices: fleet.socketCount, count: connections.descriptors.count, rank: rank)
+        }
+        ticker = ProgressTicker(timeline: timeline, profile: profile)
+
+        try go(until: timeline.window.lowerBound)
         let generator = Self.threadSeconds()
         atEdge()
-        try go(until: window.upperBound)
+        try go(until: timeline.window.upperBound)
         let used = Self.threadSeconds() - generator
         atEdge()
-        // What is on its way still counts; nothing more is sent.
-        let deadline = clock.now + 5_000_000_000
-        while fleet.acknowledgedCount < fleet.sent, clock.now < deadline { try turn(until: clock.now + 5_000_000) }
-        return result(seconds: seconds, generatorShare: used / seconds)
+        try go(until: timeline.end)
+        try drain()
+        var result = LoadResult(fleet, audience, connections)
+        result.seconds = profile.steady
+        result.generatorShare = used / max(0.001, profile.steady)
+        result.unacknowledged = dialect.acknowledges ? fleet.counts.outstanding : 0
+        result.disturbedSeconds = disturbance.seconds(before: timeline.end)
+        return result
+    }
+
+    // MARK: The course
+
+    private func openAll() throws {
+        connections.add(intents(from: clock.now, over: 0))
+        let begun = clock.now
+        while connections.isOpening {
+            try turn(until: min(connections.nextDue, clock.now + 100_000_000))
+            let (devices, viewers) = connections.arrivals
+            if devices.givenUp + viewers.givenUp > 0 || clock.now - begun > 120_000_000_000 {
+                throw BenchError(
+                    "\(connections.openCount) of \(connections.descriptors.count) connections could be opened: "
+                        + (devices.reason ?? viewers.reason ?? "they took longer than two minutes"))
+            }
+            for _ in 0..<64 where connections.beginDue(at: clock.now) {}
+            connections.expire(at: clock.now)
+            if ticker.isDue(clock.now) { report(.opening) }
+        }
+    }
+
+    /// Every connection, at its place in the ramp.
+    private func intents(from begin: Int64, over span: Int64) -> [ConnectionIntent] {
+        connections.descriptors.indices.map {
+            ConnectionIntent(due: begin + Int64(Double(span) * rank(of: $0)), number: $0)
+        }
+    }
+
+    private func rank(of number: Int) -> Double {
+        guard let audience, number >= fleet.socketCount else { return fleet.rank(of: number) }
+        return audience.rank(of: number - fleet.socketCount)
     }
 
     /// Sends and receives until `moment`.
     private func go(until moment: Int64) throws {
         while clock.now < moment {
-            fleet.sendDue { [clock] in min(clock.now, moment - 1) }
-            try turn(until: min(moment, fleet.nextDue))
+            fleet.sendDue(clock)
+            work()
+            let next = min(fleet.nextDue, connections.nextDue, disturbance.nextDue, closings.nextDue)
+            try turn(until: fleet.hasBacklogToSend ? 0 : min(moment, next, ticker.due))
+            if ticker.isDue(clock.now) { report(timeline.phase(at: clock.now)) }
         }
     }
+
+    /// What is not pings, in pieces of a few hundred microseconds.
+    private func work() {
+        let time = clock.now
+        for _ in 0..<4 where fleet.nextDue > clock.now { guard connections.beginDue(at: time) else { break } }
+        disturbance.work(at: time, connections, fleet) { close($0) }
+        if disturbance.settle(at: time, connections, fleet) || !disturbance.range.isEmpty {
+            fleet.latency.disturbance = disturbance.range
+            audience?.latency.disturbance = disturbance.range
+        }
+        for _ in 0..<4 where fleet.hasBacklogToSend && fleet.nextDue > clock.now { fleet.sendBacklog(at: clock.now) }
+        for _ in 0..<16 where closings.nextDue <= time { close(closings.popFirst()) }
+        connections.expire(at: time)
+    }
+
+    /// What is on its way still counts, for five seconds at most; nothing more is sent.
+    private func drain() throws {
+        connections.forgetIntents()
+        let end = clock.now
+        while clock.now - end < 5_000_000_000 {
+            let isWaiting = dialect.acknowledges && fleet.counts.outstanding > 0
+            // A viewer's tick may be 250 ms.
+            guard isWaiting || (audience != nil && clock.now - end < 300_000_000) else { return }
+            try turn(until: clock.now + 5_000_000)
+        }
+    }
+
+    // MARK: One turn
 
     private func turn(until moment: Int64) throws {
-        let devices = fleet.descriptors.count
-        poller.wait(nanoseconds: max(0, moment - clock.now)) { number in
-            let time = clock.now
-            if number < devices {
-                let outcome = frames.read(fleet.descriptors[number]) { opcode, payload in
-                    if opcode == 1 { fleet.received(payload, on: number, at: time) }
-                }
-                if outcome == .ended { fleet.ended(number) }
-            } else if let audience {
-                let socket = audience.descriptors[number - devices]
-                let outcome = frames.read(socket) { opcode, payload in
-                    if opcode == 1 {
-                        audience.received(payload, at: time)
-                    } else if opcode == 9 {
-                        let pong = ClientFrame.pong(Array(payload))
-                        _ = send(socket, pong, pong.count, Int32(MSG_NOSIGNAL))
-                    }
-                }
-                if outcome == .ended { audience.ended() }
+        if fleet.hasNewlyClogged {
+            for socket in fleet.takeClogged() where fleet.isClogged(socket) {
+                connections.poller.change(connections.descriptors[socket], number: socket, writable: true)
             }
         }
-        if let failure = fleet.failure ?? audience?.failure { throw BenchError(failure) }
+        var handled = 0
+        connections.poller.wait(nanoseconds: max(0, moment - clock.now)) { number in
+            handle(number)
+            handled += 1
+            // A thousand ready sockets take milliseconds: pings do not wait for them.
+            if handled % 16 == 0 { fleet.sendDue(clock) }
+        }
+        if !plan.toleratesLosses, let failure = fleet.failure ?? audience?.failure { throw BenchError(failure) }
     }
 
-    private func result(seconds: Double, generatorShare: Double) -> LoadResult {
-        var result = LoadResult()
-        result.pings = fleet.sentInWindow
-        result.seconds = seconds
-        result.acknowledged = fleet.acknowledged
-        result.lag = fleet.lag
-        result.generatorShare = generatorShare
-        result.rejections = fleet.rejections
-        result.unacknowledged = fleet.sent - fleet.acknowledgedCount
-        if let audience {
-            result.deliveries = audience.deliveriesInWindow
-            result.viewed = audience.latency
-            result.pushBytes = Double(audience.bytes) / Double(max(1, audience.frames))
-            result.positionsPerFrame = Double(audience.deliveries) / Double(max(1, audience.frames))
+    private func handle(_ number: Int) {
+        let time = clock.now
+        let descriptor = connections.descriptors[number]
+        guard descriptor >= 0 else {
+            if connections.advance(number, at: time) { opened(number) }
+            return
         }
-        return result
+        if number < fleet.socketCount {
+            if fleet.isClogged(number) {
+                fleet.roomed(number)
+                if !fleet.isClogged(number) { connections.poller.change(descriptor, number: number, writable: false) }
+            }
+            let outcome = frames.read(descriptor, dialect.deviceFraming) { fleet.received($0, on: number, at: time) }
+            if outcome == .ended {
+                fleet.lost(number, "the server ended it")
+                close(number)
+            }
+        } else if let audience {
+            let viewer = number - fleet.socketCount
+            let outcome = frames.read(descriptor, dialect.viewerFraming) {
+                audience.received($0, on: viewer, at: time)
+            }
+            if outcome == .ended {
+                audience.lost(viewer)
+                close(number)
+            }
+        }
+    }
+
+    private func opened(_ number: Int) {
+        let descriptor = connections.descriptors[number]
+        guard let audience, number >= fleet.socketCount else { return fleet.opened(number, descriptor) }
+        let viewer = number - fleet.socketCount
+        audience.opened(viewer, descriptor)
+        let (plan, index) = audience.place(of: viewer)
+        if plan.isSlow(index) { connections.poller.remove(descriptor) }
+    }
+
+    private func close(_ number: Int) {
+        let descriptor = connections.descriptors[number]
+        if descriptor >= 0 {
+            frames.forget(descriptor)
+            if number < fleet.socketCount {
+                fleet.closing(number)
+            } else {
+                audience?.closing(number - fleet.socketCount)
+            }
+        }
+        connections.close(number)
+    }
+
+    // MARK: What came of it
+
+    private func report(_ phase: LoadProgress.Phase) {
+        guard let observer else { return ticker.skip(clock.now) }
+        observer(
+            ticker.progress(phase, at: clock.now, fleet, audience, connections, disturbance.words(connections, fleet)))
+        fleet.forgetRecent()
+        audience?.latency.forgetRecent()
     }
 
     private static func threadSeconds() -> Double {
@@ -131,15 +234,4 @@ final class Load {
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
-}
-
-/// A number with so many decimals.
-func decimals(_ value: Double, _ count: Int) -> String {
-    let scale = (0..<count).reduce(1.0) { power, _ in power * 10 }
-    let scaled = (value * scale).rounded()
-    guard scaled.isFinite, abs(scaled) < 1e15 else { return "\(value)" }
-    let whole = Int(abs(scaled))
-    let fraction = String(whole % Int(scale))
-    let text = count == 0 ? "" : "." + String(repeating: "0", count: count - fraction.count) + fraction
-    return (scaled < 0 ? "-" : "") + "\(whole / Int(scale))" + text
 }

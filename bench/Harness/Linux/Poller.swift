@@ -22,8 +22,14 @@ struct Poller: ~Copyable {
     }
 
     /// Watches for input, and for room where `writable`.
-    func add(_ socket: Int32, number: Int) {
-        _ = drover_epoll_set(descriptor, EPOLL_CTL_ADD, socket, EPOLLIN.rawValue, UInt32(number))
+    func add(_ socket: Int32, number: Int, writable: Bool = false) { set(EPOLL_CTL_ADD, socket, number, writable) }
+
+    /// Changes what a socket is watched for.
+    func change(_ socket: Int32, number: Int, writable: Bool) { set(EPOLL_CTL_MOD, socket, number, writable) }
+
+    private func set(_ operation: Int32, _ socket: Int32, _ number: Int, _ writable: Bool) {
+        let events = EPOLLIN.rawValue | (writable ? EPOLLOUT.rawValue : 0)
+        _ = drover_epoll_set(descriptor, operation, socket, events, UInt32(number))
     }
 
     /// Stops watching.

@@ -26,6 +26,17 @@ struct ProcessUsage {
         }
     }
 
+    /// The same of `process` and all processes below it, a server's workers for instance.
+    init(tree process: Int32) {
+        self.init(process)
+        for child in ProcFile.children(of: process) {
+            let usage = ProcessUsage(tree: child)
+            threads.merge(usage.threads) { $1 }
+            userTicks += usage.userTicks
+            systemTicks += usage.systemTicks
+        }
+    }
+
     /// Seconds of all threads.
     var seconds: Double { Double(threads.values.reduce(0, +)) / 1e9 }
 
@@ -43,14 +54,8 @@ enum PostgresUsage {
         var ticks: Int64 = 0
         let own = ProcFile.statFields("/proc/\(postmaster)/stat")
         if own.count > 14 { for field in 11...14 { ticks += Int64(own[field]) ?? 0 } }
-        var seconds = Double(ticks) / 100
-        for name in ProcFile.entries("/proc") {
-            guard let process = Int32(name) else { continue }
-            let fields = ProcFile.statFields("/proc/\(process)/stat")
-            guard fields.count > 14, Int32(fields[1]) == postmaster else { continue }
-            seconds += ProcessUsage(process).seconds
-        }
-        return seconds
+        let seconds = Double(ticks) / 100
+        return ProcFile.children(of: postmaster).reduce(seconds) { $0 + ProcessUsage($1).seconds }
     }
 }
 
@@ -107,6 +112,14 @@ enum ProcFile {
         let text = read(path)
         guard let end = text.lastIndex(of: ")") else { return [] }
         return text[text.index(after: end)...].split(whereSeparator: { $0 == " " || $0 == "\n" })
+    }
+
+    /// The processes whose parent is `process`. Not every kernel has a list of them, so all are asked.
+    static func children(of process: Int32) -> [Int32] {
+        entries("/proc").compactMap { Int32($0) }.filter { candidate in
+            let fields = statFields("/proc/\(candidate)/stat")
+            return fields.count > 1 && Int32(fields[1]) == process
+        }
     }
 
     /// The names in a directory.

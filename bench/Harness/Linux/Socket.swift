@@ -1,4 +1,4 @@
-/// Loopback sockets: connected while blocking, then used without.
+/// Loopback sockets, as the generator and the floors use them.
 import Glibc
 
 /// Why a run could not be done; one line that says what to do.
@@ -11,31 +11,38 @@ struct BenchError: Error, CustomStringConvertible {
 }
 
 enum Socket {
-    /// Connects to 127.0.0.1; reads and writes give up after ten seconds until `makeNonBlocking`.
-    static func connect(port: Int) throws(BenchError) -> Int32 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    /// Begins to connect and does not wait: the socket is writable once it is connected or has failed.
+    static func begin(to server: ServerAddress, receiveBuffer: Int32? = nil) throws(BenchError) -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw BenchError("no descriptor is left: \(reason()). Raise ulimit -n") }
-        var address = loopback(port: port)
+        set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
+        if var receiveBuffer {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<Int32>.size))
+        }
+        var address = server.native
         let length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let status = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, length) }
         }
-        guard status == 0 else {
+        guard status == 0 || errno == EINPROGRESS else {
             close(descriptor)
-            throw BenchError("cannot connect to 127.0.0.1:\(port): \(reason())")
-        }
-        set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+            throw BenchError("cannot connect to \(server): \(reason())")
         }
         return descriptor
+    }
+
+    /// What became of a connection or of a socket since (SO_ERROR); 0 is nothing bad.
+    static func error(_ descriptor: Int32) -> Int32 {
+        var value: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &value, &length)
+        return value
     }
 
     /// Listens on any free loopback port.
     static func listen() throws(BenchError) -> (descriptor: Int32, port: Int) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = loopback(port: 0)
+        var address = ServerAddress(port: 0).native
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -88,19 +95,20 @@ enum Socket {
         }
     }
 
+    /// Allows this process, and those it starts, as many descriptors as it may have. Returns how many.
+    static func raiseDescriptorLimit() -> Int {
+        var files = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        files.rlim_cur = files.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        return Int(clamping: files.rlim_cur)
+    }
+
     /// The system's words for the present `errno`.
     static func reason() -> String { String(cString: strerror(errno)) }
 
     private static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32) {
         var on: Int32 = 1
         setsockopt(descriptor, level, option, &on, socklen_t(MemoryLayout<Int32>.size))
-    }
-
-    private static func loopback(port: Int) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return address
     }
 }

@@ -54,16 +54,15 @@ struct AllocationScenario {
         plan.drivers = 500
         plan.sockets = 500
         let (loop, others, result) = try counted(descriptor, plan, nil)
-        report.add("allocations", "a ping, on the loop's thread", "", Double(loop) / Double(result.pings), limit: 0.01)
+        report.reach("allocations.ping", "", Double(loop) / Double(result.pings))
         report.add("allocations", "a ping, on the other threads", "", Double(others) / Double(result.pings))
         plan.drivers = 100
         plan.sockets = 100
         plan.pingsPerSecond = 1_000
         let base = try counted(descriptor, plan, nil)
         let viewed = try counted(descriptor, plan, AudiencePlan(viewers: 1_000, driversPerViewer: 1))
-        report.add(
-            "allocations", "a delivery, on the loop's thread", "",
-            Double(viewed.loop - base.loop) / Double(max(1, viewed.result.deliveries)), limit: 0.01)
+        report.reach(
+            "allocations.delivery", "", Double(viewed.loop - base.loop) / Double(max(1, viewed.result.deliveries)))
     }
 
     private func counted(

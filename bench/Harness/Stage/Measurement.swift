@@ -2,15 +2,21 @@
 
 struct Measurement {
     let load: LoadResult
+    /// The window, in nanoseconds since 1970.
+    let window: Range<Int64>
     private let before: Snapshot
     private let after: Snapshot
 
     /// Runs the load against the gateway, or against the floor whose process is given.
     init(_ stage: Stage, _ load: Load, server: Int32? = nil, options: RunOptions) throws {
         var snapshots: [Snapshot] = []
+        var edges: [Int64] = []
+        let clock = RunClock()
         self.load = try load.run(warmUp: options.warmUp, seconds: options.seconds) {
+            edges.append(clock.now)
             snapshots.append(stage.snapshot(of: server))
         }
+        window = edges[0]..<edges[1]
         before = snapshots[0]
         after = snapshots[1]
     }
@@ -53,6 +59,6 @@ struct RunOptions {
     var pingsPerSecond = 10_000.0
     var viewers = 1_000
     var deliveriesPerSecond = 20_000.0
-    var idleViewers = 5_000
+    var idleViewers = 15_000
     var backlog = 200_000
 }

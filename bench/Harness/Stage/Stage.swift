@@ -102,7 +102,8 @@ final class Stage {
 
     func snapshot(of server: Int32? = nil) -> Snapshot {
         Snapshot(
-            gateway: ProcessUsage(server ?? gateway?.processID ?? 0), redis: ProcessUsage(redis.processID),
+            gateway: server.map { ProcessUsage(tree: $0) } ?? ProcessUsage(gateway?.processID ?? 0),
+            redis: ProcessUsage(redis.processID),
             postgresSeconds: postgres.processID.map(PostgresUsage.seconds) ?? 0, machine: MachineUsage(),
             own: ProcessUsage(getpid()))
     }

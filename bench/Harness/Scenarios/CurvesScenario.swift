@@ -1,0 +1,195 @@
+/// Cost as it grows: CPU a ping over the number of drivers, a delivery over the number of viewers, an update over
+/// drivers a viewer, a ping over pings a frame. All but the size stays the same along a curve.
+///
+/// A curve is flat when its costliest point beyond the first costs at most `Goals.flat` times the first.
+
+struct CurvesScenario {
+    let stage: Stage
+    let report: Report
+    let options: RunOptions
+
+    /// Drivers of each point; beyond `mostSockets` they share sockets through the backend's key.
+    static let drivers = [1_000, 3_000, 10_000, 30_000, 100_000]
+    static let viewers = [1_000, 3_000, 10_000, 15_000]
+    static let driversPerViewer = [1, 2, 5, 10, 25, 50]
+    static let pingsPerFrame = [1, 3, 10, 30, 100]
+    /// The generator and the gateway are each allowed 20,000 descriptors on the machines this is run on.
+    static let mostSockets = 15_000
+    /// Seconds of a point: shorter than elsewhere, there are many.
+    private static let window = 3.0
+    private static let warmUp = 0.7
+
+    /// Seconds that it takes, openings included.
+    static var plannedSeconds: Double {
+        let run = warmUp + window + 0.5
+        let opened = Double(drivers.map { min($0, mostSockets) }.reduce(0, +) + viewers.reduce(0, +) + 50_000)
+        let runs = drivers.count * 2 + viewers.count * 2 + 6 + driversPerViewer.count + 1 + pingsPerFrame.count
+        return Double(runs) * run + opened / 5_000 + 15
+    }
+
+    func run() throws {
+        try overDrivers()
+        try overViewers()
+        try overDriversPerViewer()
+        try overPingsPerFrame()
+    }
+
+    private func overDrivers() throws {
+        var points: [(size: Int, Measurement)] = []
+        var last = FleetPlan()
+        for drivers in Self.drivers {
+            report.progress("\(grouped("\(drivers)")) drivers: known to the gateway …")
+            try know(drivers)
+            report.progress("\(grouped("\(drivers)")) drivers …")
+            last.drivers = drivers
+            last.sockets = min(drivers, Self.mostSockets)
+            // The same as in ingest. A thousand drivers at 10 Hz are conflated on the hash's tick (250 ms), the others
+            // are not: the first point does a little less for Redis, which makes the goal harder.
+            last.pingsPerSecond = options.pingsPerSecond
+            points.append((drivers, try measure(last, nil)))
+        }
+        let costs = points.map { ($0.size, $0.1.perPing($0.1.serverSeconds)) }
+        let floor = try [Self.drivers[0], Self.mostSockets].map { sockets in
+            report.progress("the floor of \(grouped("\(sockets)")) sockets …")
+            var plan = last
+            plan.drivers = sockets
+            plan.sockets = sockets
+            let run = try measureFloor(plan, nil)
+            return Curve.Point(x: Double(sockets), y: run.perPing(run.serverSeconds))
+        }
+        try finish(
+            "CPU a ping", over: "drivers", costs, runs: points.map(\.1), goal: "scale.drivers", floor: floor,
+            explained: last, nil)
+        if let run = points.last { report.health("\(grouped("\(run.size)")) drivers", run.1) }
+    }
+
+    /// Every driver pings once, so that a measured ping never is a driver's first.
+    private func know(_ drivers: Int) throws {
+        var plan = FleetPlan()
+        plan.drivers = drivers
+        plan.sockets = min(drivers, 500)
+        plan.pingsPerSecond = 25_000
+        _ = try Load(.gateway(port: stage.port, token: stage.key), fleet: plan)
+            .run(warmUp: 0, seconds: Double(plan.period) / 1e6 + 0.1) {}
+    }
+
+    private func overViewers() throws {
+        var points: [(size: Int, Measurement)] = []
+        var costs: [(Int, Double)] = []
+        var plan = FleetPlan()
+        var audience = AudiencePlan()
+        for viewers in Self.viewers {
+            report.progress("\(grouped("\(viewers)")) viewers …")
+            (plan, audience) = fanout(viewers)
+            let alone = try measure(plan, nil)
+            let full = try measure(plan, audience)
+            points.append((viewers, full))
+            costs.append((viewers, full.perDelivery(full.loopSeconds - alone.loopSeconds)))
+        }
+        let bytes = Int(points.last?.1.load.pushBytes ?? 128)
+        let floor = try [Self.viewers[0], Self.mostSockets].map { viewers in
+            report.progress("the floor of \(grouped("\(viewers)")) viewers …")
+            let (plan, audience) = fanout(viewers)
+            let alone = try measureFloor(plan, nil, pushBytes: bytes)
+            let full = try measureFloor(plan, audience, pushBytes: bytes)
+            return Curve.Point(x: Double(viewers), y: full.perDelivery(full.serverSeconds - alone.serverSeconds))
+        }
+        try finish(
+            "CPU a delivery", over: "viewers", costs, runs: points.map(\.1), goal: "scale.viewers", floor: floor,
+            explained: plan, audience)
+        if let run = points.last { report.health("\(grouped("\(run.size)")) viewers", run.1) }
+    }
+
+    /// Ten viewers a driver, so that pings and deliveries a second are the same at each size.
+    private func fanout(_ viewers: Int) -> (FleetPlan, AudiencePlan) {
+        var plan = FleetPlan()
+        plan.drivers = viewers / 10
+        plan.sockets = plan.drivers
+        plan.pingsPerSecond = options.deliveriesPerSecond / 10
+        return (plan, AudiencePlan(viewers: viewers, driversPerViewer: 1))
+    }
+
+    /// 500 drivers at 1 Hz, each watched by twenty, whatever the number of viewers: the updates are the same.
+    private func overDriversPerViewer() throws {
+        var plan = FleetPlan()
+        plan.drivers = 500
+        plan.sockets = 500
+        plan.pingsPerSecond = 500
+        report.progress("drivers a viewer: the pings alone …")
+        let alone = try measure(plan, nil)
+        var runs: [Measurement] = []
+        var costs: [(Int, Double)] = []
+        for count in Self.driversPerViewer {
+            report.progress("\(count) drivers a viewer …")
+            let full = try measure(plan, AudiencePlan(viewers: 10_000 / count, driversPerViewer: count))
+            runs.append(full)
+            costs.append((count, full.perDelivery(full.loopSeconds - alone.loopSeconds)))
+        }
+        try finish("CPU an update", over: "drivers a viewer", costs, runs: runs)
+    }
+
+    private func overPingsPerFrame() throws {
+        var runs: [Measurement] = []
+        var costs: [(Int, Double)] = []
+        for count in Self.pingsPerFrame {
+            report.progress("\(count) pings a frame …")
+            var plan = FleetPlan()
+            plan.drivers = options.devices
+            plan.sockets = options.devices
+            plan.pingsPerSecond = options.pingsPerSecond
+            plan.pingsPerFrame = count
+            let run = try measure(plan, nil)
+            runs.append(run)
+            costs.append((count, run.perPing(run.serverSeconds)))
+        }
+        try finish("CPU a ping", over: "pings a frame", costs, runs: runs)
+    }
+
+    private func measure(_ plan: FleetPlan, _ audience: AudiencePlan?) throws -> Measurement {
+        let load = Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
+        return try Measurement(stage, load, options: shorter)
+    }
+
+    private func measureFloor(
+        _ plan: FleetPlan, _ audience: AudiencePlan?, pushBytes: Int = 128
+    ) throws -> Measurement {
+        try stage.withFloor(pushBytes: pushBytes) { port, process in
+            let load = Load(FloorLine(port: port), fleet: plan, audience: audience)
+            return try Measurement(stage, load, server: process, options: shorter)
+        }
+    }
+
+    private var shorter: RunOptions {
+        var options = options
+        options.warmUp = min(options.warmUp, Self.warmUp)
+        options.seconds = min(options.seconds, Self.window)
+        return options
+    }
+
+    /// A figure a point, the curve, and, where a goal asks for it, how far it is from flat.
+    private func finish(
+        _ what: String, over: String, _ costs: [(Int, Double)], runs: [Measurement], goal: String? = nil,
+        floor: [Curve.Point] = [],
+        explained plan: FleetPlan? = nil, _ audience: AudiencePlan? = nil
+    ) throws {
+        for (index, cost) in costs.enumerated() {
+            report.add(
+                "curve", "\(what), \(grouped("\(cost.0)")) \(over)", "µs", cost.1, floor: costs[0].1,
+                runs: [runs[index]])
+        }
+        let curve = Curve(
+            name: "\(what) over \(over)", over: over, unit: "µs", goal: goal,
+            points: costs.map { Curve.Point(x: Double($0.0), y: $0.1) }, floor: floor)
+        report.curve(curve)
+        for point in floor {
+            report.add(
+                "curve", "\(what) of the bare floor, \(grouped(decimals(point.x, 0))) \(over)", "µs", point.y,
+                floor: floor[0].y)
+        }
+        guard let goal, let growth = curve.growth, let plan, let last = runs.last else { return }
+        report.reach(goal, "µs", growth * costs[0].1, floor: costs[0].1, runs: runs)
+        try Explanation(stage: stage, report: report).explain([goal], last, of: audience == nil ? .gateway : .loop) {
+            Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
+        }
+    }
+}
