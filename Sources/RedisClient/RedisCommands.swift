@@ -93,11 +93,17 @@ public struct RedisCommands: Sendable {
     }
 
     private static func length(_ value: Int, _ output: inout OutputSpan<UInt8>) {
-        var divisor = 1
-        while value / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
-            divisor /= 10
+        // Nearly all lengths have one digit or two.
+        if value < 100 {
+            if value >= 10 { output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10)) }
+            output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10))
+        } else {
+            var divisor = 100
+            while value / divisor >= 10 { divisor *= 10 }
+            while divisor > 0 {
+                output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
+                divisor /= 10
+            }
         }
         output.append(0x0D)
         output.append(0x0A)

@@ -94,12 +94,15 @@ final class RedisPositions {
         unwritten.drain { driver in
             guard let position = fanout.position(of: driver) else { return }
             let id = table.id(of: driver)
-            appendHash(id, position)
+            let latitude = DecimalText(Int64(position.latitude), decimals: 7)
+            let longitude = DecimalText(Int64(position.longitude), decimals: 7)
+            appendHash(id, position, latitude, longitude)
             let end = position.receivedAt + ttl
             if end - memory[driver].expiry > (ttl < Self.shortestLazyLife ? 0 : ttl / 10) {
                 appendLife(of: driver, id, until: end, now: now)
             }
-            appendMember(driver, id, position)
+            // Redis' geohash ends at ±85.05112878°, the limit of the web's map projection.
+            if abs(position.latitude) <= 850_511_287 { appendMember(driver, id, latitude, longitude) }
             counters.hashes += 1
         }
         closeMembers()
@@ -163,12 +166,14 @@ final class RedisPositions {
         counters.published += 1
     }
 
-    private func appendHash(_ id: DriverID, _ position: Position) {
+    private func appendHash(
+        _ id: DriverID, _ position: Position, _ latitude: DecimalText, _ longitude: DecimalText
+    ) {
         let known = 5 + (position.speed == nil ? 0 : 1) + (position.heading == nil ? 0 : 1)
         commands.begin(template: templates.hset[known - 5])
         key.append(id, to: &commands)
-        field(templates.lat, DecimalText(Int64(position.latitude), decimals: 7))
-        field(templates.lng, DecimalText(Int64(position.longitude), decimals: 7))
+        field(templates.lat, latitude)
+        field(templates.lng, longitude)
         field(templates.accuracy, DecimalText(thousandths: position.accuracy))
         field(templates.recordedAt, DecimalText(position.recordedAt / 1_000))
         commands.constant(templates.timestamp)
@@ -199,14 +204,12 @@ final class RedisPositions {
     }
 
     /// One GEOADD takes many members: Redis then looks the set up once.
-    private func appendMember(_ driver: DriverIndex, _ id: DriverID, _ position: Position) {
-        // Redis' geohash ends at ±85.05112878°, the limit of the web's map projection.
-        guard abs(position.latitude) <= 850_511_287 else { return }
+    private func appendMember(
+        _ driver: DriverIndex, _ id: DriverID, _ latitude: DecimalText, _ longitude: DecimalText
+    ) {
         memory[driver].isListed = true
         members.begin(template: [])
-        let longitude = DecimalText(Int64(position.longitude), decimals: 7)
         members.argument(count: longitude.count) { longitude.append(to: &$0) }
-        let latitude = DecimalText(Int64(position.latitude), decimals: 7)
         members.argument(count: latitude.count) { latitude.append(to: &$0) }
         members.argument(count: id.text.count) { id.text.append(to: &$0) }
         if members.count == Self.membersPerCommand { closeMembers() }

@@ -65,7 +65,17 @@ public struct ShortText: Sendable {
 
     /// Appends the bytes; `output` must have room for `count` of them.
     public func append(to output: inout OutputSpan<UInt8>) {
-        for index in 0..<count { output.append(self[index]) }
+        var left = count
+        var index = 0
+        while left > 0 {
+            var word = words[index]
+            for _ in 0..<min(left, 8) {
+                output.append(UInt8(truncatingIfNeeded: word))
+                word &>>= 8
+            }
+            left &-= 8
+            index &+= 1
+        }
     }
 
     /// The text as a `String`: for messages and replies off the hot path.

@@ -10,24 +10,33 @@ public struct DecimalText: Sendable {
     public init(_ value: Int64, decimals: Int = 0) {
         var magnitude = value.magnitude
         var decimals = decimals
-        while decimals > 0, magnitude % 10 == 0 {
-            magnitude /= 10
-            decimals -= 1
+        while decimals > 0 {
+            let (quotient, digit) = magnitude.quotientAndRemainder(dividingBy: 10)
+            guard digit == 0 else { break }
+            magnitude = quotient
+            decimals &-= 1
         }
-        repeat {
-            start -= 1
-            text[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: magnitude % 10)
-            magnitude /= 10
-            decimals -= 1
+        while decimals > 0 {
+            prepend(&magnitude)
+            decimals &-= 1
             if decimals == 0 {
-                start -= 1
+                start &-= 1
                 text[start] = UInt8(ascii: ".")
             }
-        } while magnitude != 0 || decimals >= 0
+        }
+        repeat { prepend(&magnitude) } while magnitude != 0
         if value < 0 {
             start -= 1
             text[start] = UInt8(ascii: "-")
         }
+    }
+
+    @inline(__always)
+    private mutating func prepend(_ magnitude: inout UInt64) {
+        let (quotient, digit) = magnitude.quotientAndRemainder(dividingBy: 10)
+        start &-= 1
+        text[start] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: digit)
+        magnitude = quotient
     }
 
     /// A measurement to three decimals (millimetres, thousandths of a degree). It must not be NaN; what is absurdly
