@@ -17,7 +17,6 @@ struct DeviceSocket {
     var backlogLeft = 0
     /// When it began to flush; 0 where it does not.
     var flushBegan: Int64 = 0
-    var isQueued = false
 
     init(group: Int, firstDriver: Int) {
         self.group = group

@@ -71,6 +71,11 @@ struct Disturbance {
         return words.joined(separator: ", ")
     }
 
+    /// How long it took; until `end` where it was not over by then, and 0 where there was none.
+    func seconds(before end: Int64) -> Double {
+        range.isEmpty ? 0 : Double(min(range.upperBound, end) - range.lowerBound) / 1e9
+    }
+
     /// Who is cut, devices and viewers mixed evenly.
     static func selection(_ storm: Storm, devices: Int, viewers: Int) -> [Int] {
         let chosen = Int((Double(devices) * storm.devices).rounded())

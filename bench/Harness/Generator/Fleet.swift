@@ -15,9 +15,7 @@ final class Fleet {
     private(set) var lag = Latencies()
     private(set) var recentLag = Latencies(isCoarse: true)
     private(set) var counts = PingCounts()
-    /// Sockets that may have a backlog's frame to send, oldest first, each once.
-    private var flushing: [Int] = []
-    private var flushingHead = 0
+    private var flushing: BacklogQueue
     private var clogged: [Int] = []
     private var window: Range<Int64> = 0..<0
     private(set) var failure: String?
@@ -35,6 +33,7 @@ final class Fleet {
         }
         self.groups = groups
         self.sockets = sockets
+        flushing = BacklogQueue(count: sockets.count)
     }
 
     var drivers: Int { groups.last.map { $0.firstDriver + $0.plan.drivers } ?? 0 }
@@ -148,7 +147,7 @@ final class Fleet {
     /// The connection is about to be closed by the harness: what is on its way will never be answered.
     func closing(_ socket: Int) {
         counts.cutOff += sockets[socket].close()
-        if sockets[socket].isCatchingUp { queueBacklog(socket) }
+        if sockets[socket].isCatchingUp { flushing.append(socket) }
     }
 
     /// The connection has ended by itself.
@@ -188,7 +187,7 @@ final class Fleet {
             if !reply.isEmpty { _ = reply.withUnsafeBytes { sockets[socket].send($0) } }
             return
         }
-        if sockets[socket].isCatchingUp { queueBacklog(socket) }
+        if sockets[socket].isCatchingUp { flushing.append(socket) }
         push(socket)
     }
 
@@ -215,26 +214,19 @@ final class Fleet {
             groups[sockets[socket].group].flushBegan = time
             sockets[socket].backlogLeft = backlog.frames
             sockets[socket].flushBegan = time
-            queueBacklog(socket)
+            flushing.append(socket)
         }
-        return flushing.count - flushingHead
+        return flushing.count
     }
 
-    var hasBacklogToSend: Bool { flushingHead < flushing.count }
+    var hasBacklogToSend: Bool { !flushing.isEmpty }
     /// Devices whose backlog is acknowledged to the last ping, or whose connection was lost before.
     private(set) var flushedDevices = 0
     private(set) var flushTimes = Latencies()
 
     /// Sends one frame of one device's backlog, if one may be sent.
     func sendBacklog(at time: Int64) {
-        guard hasBacklogToSend else { return }
-        let socket = flushing[flushingHead]
-        flushingHead += 1
-        if flushingHead >= 4_096 {
-            flushing.removeFirst(flushingHead)
-            flushingHead = 0
-        }
-        sockets[socket].isQueued = false
+        guard let socket = flushing.popFirst() else { return }
         let group = groups[sockets[socket].group]
         guard let backlog = group.plan.backlog, sockets[socket].backlogLeft > 0, sockets[socket].descriptor >= 0 else {
             return finishFlush(socket, at: time)
@@ -247,13 +239,7 @@ final class Fleet {
             pings: Int32(backlog.pingsPerFrame), isBacklog: true)
         guard sockets[socket].frames.append(frame) else { return }
         push(socket)
-        if sockets[socket].backlogLeft > 0 { queueBacklog(socket) }
-    }
-
-    private func queueBacklog(_ socket: Int) {
-        guard !sockets[socket].isQueued else { return }
-        sockets[socket].isQueued = true
-        flushing.append(socket)
+        if sockets[socket].backlogLeft > 0 { flushing.append(socket) }
     }
 
     private func finishFlush(_ socket: Int, at time: Int64) {

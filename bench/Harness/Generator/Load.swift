@@ -11,17 +11,10 @@ final class Load {
     private var frames = ServerFrames()
     private var disturbance: Disturbance
     private var timeline = Timeline(start: 0, LoadProfile())
-    private var closings: [Closing] = []
-    private var nextClosing = 0
+    private var closings = Closings()
     private var ticker = ProgressTicker()
     /// Is told how the run goes, about once a second, in the measuring thread: it has to be quick.
     var observer: ((LoadProgress) -> Void)?
-
-    /// A connection that ends in the drop.
-    private struct Closing {
-        var due: Int64
-        var number: Int
-    }
 
     init(_ dialect: some Dialect, _ plan: LoadPlan) {
         let fleet = Fleet(plan.fleets, dialect)
@@ -67,7 +60,10 @@ final class Load {
         fleet.begin(timeline)
         audience?.begin(timeline)
         if profile.ramp > 0 { connections.add(intents(from: start - 500_000_000, over: timeline.ramp)) }
-        if profile.drop > 0 { planClosings() }
+        if profile.drop > 0 {
+            closings = Closings(
+                timeline, devices: fleet.socketCount, count: connections.descriptors.count, rank: rank)
+        }
         ticker = ProgressTicker(timeline: timeline, profile: profile)
 
         try go(until: timeline.window.lowerBound)
@@ -78,7 +74,12 @@ final class Load {
         atEdge()
         try go(until: timeline.end)
         try drain()
-        return result(seconds: profile.steady, generatorShare: used / max(0.001, profile.steady))
+        var result = LoadResult(fleet, audience, connections)
+        result.seconds = profile.steady
+        result.generatorShare = used / max(0.001, profile.steady)
+        result.unacknowledged = dialect.acknowledges ? fleet.counts.outstanding : 0
+        result.disturbedSeconds = disturbance.seconds(before: timeline.end)
+        return result
     }
 
     // MARK: The course
@@ -107,15 +108,6 @@ final class Load {
         }
     }
 
-    /// A connection ends when its last driver has, and has had time to hear of it.
-    private func planClosings() {
-        let grace = timeline.drop / Int64(max(1, fleet.socketCount)) + 250_000_000
-        closings = connections.descriptors.indices.map {
-            let due = timeline.window.upperBound + Int64(Double(timeline.drop) * rank(of: $0))
-            return Closing(due: due + grace, number: $0)
-        }.sorted { $0.due < $1.due }
-    }
-
     private func rank(of number: Int) -> Double {
         guard let audience, number >= fleet.socketCount else { return fleet.rank(of: number) }
         return audience.rank(of: number - fleet.socketCount)
@@ -126,7 +118,7 @@ final class Load {
         while clock.now < moment {
             fleet.sendDue(clock)
             work()
-            let next = min(fleet.nextDue, connections.nextDue, disturbance.nextDue, nextClosingDue)
+            let next = min(fleet.nextDue, connections.nextDue, disturbance.nextDue, closings.nextDue)
             try turn(until: fleet.hasBacklogToSend ? 0 : min(moment, next, ticker.due))
             if ticker.isDue(clock.now) { report(timeline.phase(at: clock.now)) }
         }
@@ -142,14 +134,9 @@ final class Load {
             audience?.latency.disturbance = disturbance.range
         }
         for _ in 0..<4 where fleet.hasBacklogToSend && fleet.nextDue > clock.now { fleet.sendBacklog(at: clock.now) }
-        for _ in 0..<16 where nextClosingDue <= time {
-            close(closings[nextClosing].number)
-            nextClosing += 1
-        }
+        for _ in 0..<16 where closings.nextDue <= time { close(closings.popFirst()) }
         connections.expire(at: time)
     }
-
-    private var nextClosingDue: Int64 { nextClosing < closings.count ? closings[nextClosing].due : .max }
 
     /// What is on its way still counts, for five seconds at most; nothing more is sent.
     private func drain() throws {
@@ -240,36 +227,6 @@ final class Load {
             ticker.progress(phase, at: clock.now, fleet, audience, connections, disturbance.words(connections, fleet)))
         fleet.forgetRecent()
         audience?.latency.forgetRecent()
-    }
-
-    private func result(seconds: Double, generatorShare: Double) -> LoadResult {
-        var result = LoadResult()
-        result.pings = fleet.counts.due
-        result.seconds = seconds
-        result.acknowledged = fleet.latency.measured
-        result.lag = fleet.lag
-        result.generatorShare = generatorShare
-        result.counts = fleet.counts
-        result.unacknowledged = dialect.acknowledges ? fleet.counts.outstanding : 0
-        result.deviceArrivals = connections.arrivals.devices
-        result.viewerArrivals = connections.arrivals.viewers
-        result.deviceReturns = connections.returns.devices
-        result.viewerReturns = connections.returns.viewers
-        result.flushTimes = fleet.flushTimes
-        result.disturbedAcknowledged = fleet.latency.disturbed
-        let disturbed = disturbance.range
-        result.disturbedSeconds =
-            disturbed.isEmpty ? 0 : Double(min(disturbed.upperBound, timeline.end) - disturbed.lowerBound) / 1e9
-        if let audience {
-            let counts = audience.counts
-            result.deliveryCounts = counts
-            result.deliveries = counts.deliveriesInWindow
-            result.viewed = audience.latency.measured
-            result.disturbedViewed = audience.latency.disturbed
-            result.pushBytes = Double(counts.bytes) / Double(max(1, counts.frames))
-            result.positionsPerFrame = Double(counts.deliveries) / Double(max(1, counts.frames))
-        }
-        return result
     }
 
     private static func threadSeconds() -> Double {

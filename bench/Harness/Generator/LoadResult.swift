@@ -32,6 +32,27 @@ struct LoadResult {
     /// From the flush's beginning to a device's last acknowledgement.
     var flushTimes = Latencies()
 
+    /// What the parts of a run have counted.
+    init(_ fleet: Fleet, _ audience: Audience?, _ connections: Connections) {
+        pings = fleet.counts.due
+        acknowledged = fleet.latency.measured
+        disturbedAcknowledged = fleet.latency.disturbed
+        lag = fleet.lag
+        counts = fleet.counts
+        flushTimes = fleet.flushTimes
+        deviceArrivals = connections.arrivals.devices
+        viewerArrivals = connections.arrivals.viewers
+        deviceReturns = connections.returns.devices
+        viewerReturns = connections.returns.viewers
+        guard let audience else { return }
+        viewed = audience.latency.measured
+        disturbedViewed = audience.latency.disturbed
+        deliveryCounts = audience.counts
+        deliveries = deliveryCounts.deliveriesInWindow
+        pushBytes = Double(deliveryCounts.bytes) / Double(max(1, deliveryCounts.frames))
+        positionsPerFrame = Double(deliveryCounts.deliveries) / Double(max(1, deliveryCounts.frames))
+    }
+
     /// Acknowledgements that carried rejections.
     var rejections: Int { counts.rejections }
     /// Frames that were refused for now (429, 503).

@@ -30,7 +30,7 @@ struct ProgressTicker {
         let deliveries = audience?.counts.deliveries ?? 0
         defer { last = (time, fleet.counts.sent, deliveries) }
         return LoadProgress(
-            phase: phase, elapsed: max(0, Double(time - timeline.start) / 1e9), total: total,
+            phase: phase, elapsed: phase == .opening ? 0 : max(0, Double(time - timeline.start) / 1e9), total: total,
             openSockets: connections.openCount, sockets: connections.descriptors.count,
             pingsPerSecond: Double(fleet.counts.sent - last.pings) / seconds,
             deliveriesPerSecond: Double(deliveries - last.deliveries) / seconds,

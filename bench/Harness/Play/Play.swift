@@ -87,9 +87,10 @@ private struct Player {
             view.show(progress)
             lines.write(Self.line(progress))
         }
+        defer { view.finish() }
         let result = try load.run { watch.edge() }
         view.finish()
-        let played = PlayResult(scenario, target: target, result, costs: watch.costs(result))
+        let played = PlayResult(scenario, target: target, result, watch)
         lines.write("{\"result\":\(try played.json)}\n")
         print(PlayTable(result: played).text, terminator: "")
         fflush(nil)

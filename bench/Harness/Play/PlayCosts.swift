@@ -1,4 +1,5 @@
 /// What a run cost the servers: CPU and memory, read from /proc at the edges of the measured part.
+import Glibc
 
 /// One server's part.
 struct ServerCost: Codable {
@@ -18,6 +19,8 @@ struct ServerCost: Codable {
 final class CostWatch {
     private let servers: [Server]
     private var edges: [[Reading]] = []
+    /// Busy seconds of the whole machine and of this process at the same moments.
+    private var machine: [(busy: Double, own: Double)] = []
     private let before: [Reading]
 
     struct Server {
@@ -38,7 +41,19 @@ final class CostWatch {
     }
 
     /// Called at the beginning and at the end of the measured part.
-    func edge() { edges.append(servers.map(Self.read)) }
+    func edge() {
+        edges.append(servers.map(Self.read))
+        machine.append((MachineUsage().busySeconds, ProcessUsage(getpid()).seconds))
+    }
+
+    /// Cores that were busy with something else than the watched servers and this process; nil where no server is
+    /// watched, since then nothing tells whose time it was.
+    func otherCores(_ result: LoadResult) -> Double? {
+        guard edges.count >= 2, !servers.isEmpty else { return nil }
+        let watched = servers.indices.reduce(0) { $0 + edges[1][$1].cpuSeconds - edges[0][$1].cpuSeconds }
+        let own = machine[1].own - machine[0].own
+        return max(0, machine[1].busy - machine[0].busy - watched - own) / result.seconds
+    }
 
     func costs(_ result: LoadResult) -> [ServerCost] {
         guard edges.count >= 2 else { return [] }

@@ -36,9 +36,11 @@ struct PlayResult: Codable {
     /// Why the figures are the generator's; nil where they are the server's.
     var generatorLimit: String?
     var generatorShare: Double
+    /// Cores that were busy with something else; nil where that is not known.
+    var otherCores: Double?
     var notes: [String]
 
-    init(_ scenario: PlayScenario, target: String, _ result: LoadResult, costs: [ServerCost]) {
+    init(_ scenario: PlayScenario, target: String, _ result: LoadResult, _ watch: CostWatch) {
         self.scenario = scenario.name
         self.target = target
         seconds = result.seconds
@@ -78,7 +80,8 @@ struct PlayResult: Codable {
             ("a viewer's return to its snapshot", result.viewerReturns.ready),
             ("a phone's flush", result.flushTimes), ("generator late", result.lag),
         ].filter { $0.1.count > 0 }.map { HistogramRecord($0.0, $0.1) }
-        self.costs = costs
+        costs = watch.costs(result)
+        otherCores = watch.otherCores(result)
         generatorLimit = result.generatorLimit
         generatorShare = result.generatorShare
         notes = []
@@ -89,6 +92,9 @@ struct PlayResult: Codable {
         var notes: [String] = []
         if let generatorLimit {
             notes.append("the generator was the limit: \(generatorLimit); the latencies are its own in part")
+        }
+        if let otherCores, otherCores > 0.1 {
+            notes.append("others used \(decimals(otherCores, 1)) cores meanwhile; the latencies are theirs too")
         }
         func say(_ count: Int, _ text: String) { if count > 0 { notes.append("\(count) \(text)") } }
         say(unacknowledged, "pings were never acknowledged")
