@@ -22,21 +22,21 @@ struct Peer: Sendable {
     let ingest: @Sendable (_ port: Int) -> any Dialect
     let fanout: @Sendable (_ port: Int) -> any Dialect
 
-    private static let passesOn = "keeps nothing, checks nothing, has no newest position"
+    private static let passesOn = "passes on, keeps nothing, checks nothing"
 
     static let all = [
         Peer(
             folder: "nchan", title: "nchan", job: passesOn,
             remark: """
-                one nginx worker; messages are not stored, which is its fastest; each is answered in some 110 bytes that \
-                say published, not durable; no credentials; CPU of master and worker
+                one nginx worker; messages are not stored, which is its fastest, so that it has no newest position; each is \
+                answered in some 110 bytes that say published, not durable; no credentials; CPU of master and worker
                 """,
             fanoutGoal: "fanout.nchan", ingest: Nchan.init, fanout: Nchan.init),
         Peer(
             folder: "nats", title: "NATS", job: passesOn,
             remark: """
                 core NATS neither acknowledges nor persists: for the ingest it is asked for +OK (verbose), which says \
-                received, in the fan-out for nothing; no JetStream, no credentials; GOMAXPROCS=1
+                received, in the fan-out for nothing; no JetStream, so no newest position; no credentials; GOMAXPROCS=1
                 """,
             fanoutGoal: "fanout.nats", ingest: { NATS(port: $0, acknowledges: true) },
             fanout: { NATS(port: $0, acknowledges: false) }),
@@ -44,14 +44,15 @@ struct Peer: Sendable {
             folder: "mosquitto", title: "Mosquitto", job: passesOn,
             remark: """
                 MQTT over TCP, as Debian's has no WebSocket: smaller frames, no mask; QoS 1 in, its PUBACK is not durable, \
-                as persistence is off by default; QoS 0 out; no credentials
+                as persistence is off by default; QoS 0 out; it could retain a newest position, which is not asked for; \
+                no credentials
                 """,
             ingest: MQTT.init, fanout: MQTT.init),
         Peer(
             folder: "socketify", title: "uWebSockets", job: passesOn,
             remark: """
                 through socketify: a Python callback a ping, the fan-out in C++, on libuv; its acknowledgement says \
-                published, not durable; no credentials
+                published, not durable; it has no newest position; no credentials
                 """,
             ingest: Socketify.init, fanout: Socketify.init),
         Peer(
