@@ -75,15 +75,14 @@ struct Chart {
             text += """
                 <line x1="\(Self.left)" x2="\(Self.right)" y1="\(place)" y2="\(place)" stroke="#777" \
                 stroke-dasharray="6 4"/>
-                <text x="\(Self.right)" y="\(place)" dy="-6" text-anchor="end" \
-                fill="#555">\(Self.escaped(level.name))</text>\n
+
                 """
         }
         return text
     }
 
     private var legend: String {
-        guard series.count > 1 else { return "" }
+        guard series.count > 1 || level != nil else { return "" }
         var text = ""
         var place = Self.left
         for (index, line) in series.enumerated() {
@@ -94,6 +93,12 @@ struct Chart {
                 """
             // Some 7 px a letter at this size.
             place += 52 + Double(line.name.count) * 7
+        }
+        if let level {
+            text += """
+                <line x1="\(place)" x2="\(place + 24)" y1="71" y2="71" stroke="#777" stroke-dasharray="6 4"/>
+                <text x="\(place + 31)" y="71" dy="0.35em" fill="#555">\(Self.escaped(level.name))</text>\n
+                """
         }
         return text
     }
