@@ -55,8 +55,11 @@ struct Charts {
     /// Latency by percentile, a line a histogram. Nil where none has counted enough.
     static func latency(of histograms: [HistogramRecord], title: String, remark: String) -> Chart? {
         let names = ["ack": "ping to acknowledgement", "viewer": "ping to viewer", "row": "ping to row in Postgres"]
+        // The generator's own delay is nobody's latency.
+        let generator: Set = ["lag", "generator late"]
         let series = histograms.compactMap { histogram -> Chart.Series? in
-            guard let name = names[histogram.name], histogram.count > 0 else { return nil }
+            let name = names[histogram.name] ?? histogram.name
+            guard !generator.contains(name), histogram.count > 0 else { return nil }
             // Beyond one in `count` there is nothing but the largest value.
             let end = 100 - 100 / Double(histogram.count)
             let points = zip(histogram.percentiles, histogram.milliseconds)
