@@ -48,7 +48,16 @@ import Testing
         let chart = Chart(
             title: "", xLabel: "", yLabel: "", xScale: .linear, yScale: .linear,
             series: [.init(name: "", points: [.init(x: 0, y: 10), .init(x: 10, y: 0)])])
-        #expect(chart.svg.contains("points=\"76.0,92.0 728.0,372.0\""))
+        #expect(chart.svg.contains("points=\"76.0,71.0 728.0,372.0\""))
+    }
+
+    @Test func `a legend that is too long for a line goes on in the next, and the plot makes room`() {
+        let names = (1...6).map { "a histogram with a long name, number \($0)" }
+        let chart = Chart(
+            title: "", xLabel: "", yLabel: "", xScale: .linear, yScale: .linear,
+            series: names.map { .init(name: $0, points: [.init(x: 0, y: 10), .init(x: 10, y: 0)]) })
+        // Two of them fit into a line.
+        #expect(chart.svg.contains("points=\"76.0,132.0 728.0,372.0\""))
     }
 
     @Test func `a latency chart ends where a run has counted too few to tell`() throws {

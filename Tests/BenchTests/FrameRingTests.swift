@@ -15,7 +15,8 @@ import Testing
         var removed = 0
         for step in 0..<500 {
             for _ in 0...(step % 7) {
-                #expect(ring.append(frame(added)))
+                let isTaken = ring.append(frame(added))
+                #expect(isTaken)
                 added += 1
             }
             while ring.hasUnsent, sent - removed < 5 {
@@ -35,10 +36,13 @@ import Testing
 
     @Test func `a ring that is full takes nothing more`() {
         var ring = FrameRing()
-        for number in 0..<FrameRing.limit { #expect(ring.append(frame(number))) }
-        #expect(!ring.append(frame(-1)))
+        var taken = 0
+        for number in 0...FrameRing.limit where ring.append(frame(number)) { taken += 1 }
+        #expect(taken == FrameRing.limit)
         ring.markSent(last: 1)
-        #expect(ring.removeFirst().due == 0)
-        #expect(ring.append(frame(-2)))
+        let first = ring.removeFirst()
+        #expect(first.due == 0)
+        let isTaken = ring.append(frame(-1))
+        #expect(isTaken)
     }
 }

@@ -36,8 +36,9 @@ import Testing
             }
             #expect(outcome == .open)
         }
-        close(writer)
-        #expect(frames.read(reader, framing) { _ in } == .ended)
+        shutdown(writer, Int32(SHUT_WR))
+        let end = frames.read(reader, framing) { _ in }
+        #expect(end == .ended)
         return messages
     }
 

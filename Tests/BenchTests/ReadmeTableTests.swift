@@ -92,6 +92,22 @@ import Testing
         #expect(line.contains("\"limit\":\"≤ 0.30 × (receive + send)\""))
     }
 
+    @Test func `a curve that is not flat says how much of it is the kernel's`() {
+        let curve = Curve(
+            name: "", over: "viewers", unit: "µs", goal: "scale.viewers", points: [],
+            floor: [Curve.Point(x: 1_000, y: 4), Curve.Point(x: 15_000, y: 8)])
+        let records: [Record] = [.curve(curve), .figure(Self.figure("scale.viewers", "µs", 9, floor: 6))]
+        #expect(ReadmeTable(records: records).text.contains("the bare floor's own cost grows 2.00 × over these sizes"))
+    }
+
+    @Test(arguments: [
+        (["--seconds", "10"], "bench/run --seconds 10"), (["--json", "a", "--only", "half"], "bench/run --only half"),
+        (["--readme=README.md", "--charts", "--json"], "bench/run"), ([], "bench/run"),
+    ])
+    func `the command is told without where its output went`(arguments: [String], command: String) {
+        #expect(Machine.command(arguments) == command)
+    }
+
     @Test func `every goal has an id of its own and says what would be next`() {
         #expect(Set(Goals.all.map(\.id)).count == Goals.all.count)
         for goal in Goals.all {

@@ -52,7 +52,7 @@ final class Bench {
         addFanout(to: &schedule, run, profile)
         addStores(to: &schedule, run, profile)
         if wants("curves") {
-            schedule.add("curves", seconds: CurvesScenario.plannedSeconds) {
+            schedule.add("curves", seconds: CurvesScenario.plannedSeconds(options)) {
                 try CurvesScenario(stage: self.stage, report: self.report, options: self.options).run()
             }
         }

@@ -158,6 +158,9 @@ final class Fleet {
         closing(socket)
     }
 
+    /// Whether nothing waits for an answer at this socket.
+    func isIdle(_ socket: Int) -> Bool { sockets[socket].frames.isEmpty }
+
     // MARK: Acknowledgements
 
     /// A message from the server to socket `socket`.

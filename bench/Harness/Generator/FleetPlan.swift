@@ -31,10 +31,12 @@ struct FleetPlan {
     /// Microseconds within a period at which the driver's frame is due.
     func phase(of driver: Int) -> Int64 { Int64(driver) * period / Int64(drivers) }
 
-    /// Where a driver stands in the ramp and in the drop, from 0 to below 1: socket by socket, so that connections and
-    /// pings grow alike.
+    /// Where a driver stands in the ramp and in the drop, from 0 to 1: after its socket, so that connections and pings
+    /// grow alike. Sockets are spread by the golden ratio: in the order of their numbers those would come together whose
+    /// pings are due together, and the rate would swing with the period.
     func rank(of driver: Int) -> Double {
+        let spread = Double(driver % sockets) * 0.618_033_988_749_895
         let shared = Double((drivers + sockets - 1) / sockets)
-        return (Double(driver % sockets) + Double(driver / sockets) / shared) / Double(sockets)
+        return min(1, spread - spread.rounded(.down) + Double(driver / sockets) / shared / Double(sockets))
     }
 }

@@ -134,7 +134,11 @@ final class Load {
             audience?.latency.disturbance = disturbance.range
         }
         for _ in 0..<4 where fleet.hasBacklogToSend && fleet.nextDue > clock.now { fleet.sendBacklog(at: clock.now) }
-        for _ in 0..<16 where closings.nextDue <= time { close(closings.popFirst()) }
+        for _ in 0..<16 where closings.nextDue <= time {
+            let number = closings.popFirst()
+            // Who still waits for an answer stays until the run's end.
+            if number >= fleet.socketCount || fleet.isIdle(number) { close(number) }
+        }
         connections.expire(at: time)
     }
 

@@ -1,4 +1,4 @@
-/// How a run goes, on standard error: three lines that are redrawn once a second on a terminal, a plain line every five
+/// How a run goes, on standard error: four lines that are redrawn once a second on a terminal, a plain line every five
 /// seconds elsewhere. It is drawn from the measuring loop, so it costs one write.
 import CLinux
 import Glibc
@@ -33,20 +33,21 @@ final class LiveView {
 
     private var home: String { drawnLines > 0 ? "\u{1B}[\(drawnLines)A\r" : "" }
 
-    /// Three lines; the last is empty where nothing disturbs the run.
+    /// Four lines: the course, the devices, the viewers, what disturbs the run. The last ones may be empty.
     static func lines(_ progress: LoadProgress, title: String) -> [String] {
+        let sockets = "\(progress.openSockets) of \(progress.sockets) sockets"
+        guard progress.phase != .opening else { return ["\(title): opening, \(sockets)", "", "", ""] }
         let done = progress.total > 0 ? min(1, progress.elapsed / progress.total) : 0
         let filled = Int((done * 24).rounded(.down))
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
-        let sockets = "\(progress.openSockets) of \(progress.sockets) sockets"
-        guard progress.phase != .opening else { return ["\(title): opening, \(sockets)", "", ""] }
-        var figures = "\(decimals(progress.pingsPerSecond, 0)) pings/s, \(pair("ack", progress.acknowledged))"
-        if progress.deliveriesPerSecond > 0 {
-            figures += ", \(decimals(progress.deliveriesPerSecond, 0)) deliveries/s, \(pair("viewer", progress.viewed))"
-        }
-        figures += ", generator \(decimals(progress.lag, 1)) ms late"
         let time = "\(decimals(progress.elapsed, 0)) of \(decimals(progress.total, 0)) s"
-        return ["\(bar) \(time), \(progress.phase.rawValue), \(sockets)", figures, progress.disturbance ?? ""]
+        let devices =
+            "\(decimals(progress.pingsPerSecond, 0)) pings/s, \(pair("ack", progress.acknowledged)), "
+            + "generator \(decimals(progress.lag, 1)) ms late"
+        let viewers =
+            progress.deliveriesPerSecond > 0
+            ? "\(decimals(progress.deliveriesPerSecond, 0)) deliveries/s, \(pair("viewer", progress.viewed))" : ""
+        return ["\(bar) \(time), \(progress.phase.rawValue), \(sockets)", devices, viewers, progress.disturbance ?? ""]
     }
 
     private static func pair(_ name: String, _ latency: (p50: Double, p99: Double)) -> String {

@@ -9,6 +9,8 @@ final class ScenarioMap {
     private let path: String
     private let line: Int
     private let values: [String: Node]
+    /// Where the keys stand.
+    private let lines: [String: Int]
     private var known: [String] = []
 
     init(_ node: Node, file: String, path: String = "") throws(BenchError) {
@@ -20,8 +22,14 @@ final class ScenarioMap {
             throw BenchError("\(file):\(line): \(what) is a map of keys and values")
         }
         var values: [String: Node] = [:]
-        for (key, value) in mapping { values[key.scalar?.string ?? "?"] = value }
+        var lines: [String: Int] = [:]
+        for (key, value) in mapping {
+            let name = key.scalar?.string ?? "?"
+            values[name] = value
+            lines[name] = key.mark?.line
+        }
         self.values = values
+        self.lines = lines
     }
 
     /// The map that `file` holds.
@@ -107,7 +115,7 @@ final class ScenarioMap {
     /// Refuses keys that nobody asked for.
     func finish() throws(BenchError) {
         guard let key = values.keys.sorted().first(where: { !known.contains($0) }) else { return }
-        let line = values[key]?.mark?.line ?? line
+        let line = lines[key] ?? line
         let nearest = known.map { ($0, Self.distance(key, $0)) }.min { $0.1 < $1.1 }
         let hint =
             nearest.flatMap { $0.1 <= max(3, key.count / 2) ? "; did you mean \($0.0)?" : nil }
@@ -117,7 +125,7 @@ final class ScenarioMap {
 
     /// An error about what stands here.
     func error(_ key: String, _ expectation: String) -> BenchError {
-        let line = values[key]?.mark?.line ?? line
+        let line = lines[key] ?? line
         return BenchError("\(file):\(line): \(path)\(key) \(expectation)")
     }
 
