@@ -2,29 +2,34 @@
 import Glibc
 
 enum RedisFloor {
-    /// What Redis needs for one position, in microseconds of its CPU: HSET of seven fields, GEOADD and PUBLISH, each of
-    /// `drivers` in turn. Flat out that is the least there is, from warm caches; paced, once a second each and gathered
-    /// for 20 ms at a time, it wakes up as often as a gateway's Redis does.
+    /// What Redis needs for one position, in microseconds of its CPU: HSET of seven fields, GEOADD and PUBLISH, for each
+    /// of `drivers` in turn, `hertz` times a second each, gathered for 20 ms at a time. Paced, that comes as a gateway's
+    /// positions come, to a Redis that has slept meanwhile; flat out, without pauses, it is the least there is, from warm
+    /// caches.
     static func microsecondsPerPosition(
-        socketPath: String, process: Int32, drivers: Int, seconds: Int, isPaced: Bool
+        socketPath: String, process: Int32, drivers: Int, hertz: Int, seconds: Int, isPaced: Bool
     ) throws -> Double {
         let descriptor = try Socket.connect(path: socketPath)
         defer { close(descriptor) }
         let clock = RunClock()
         let start = clock.now
         var before = 0.0
+        var written = 0
         // The first second is not measured: the keys are made.
         for tick in 0..<((seconds + 1) * 50) {
             if tick == 50 { before = ProcessUsage(process).seconds }
             let wait = start + Int64(tick) * 20_000_000 - clock.now
             if isPaced, wait > 0 { _ = poll(nil, 0, Int32(wait / 1_000_000)) }
-            let share = (tick % 50 * drivers / 50)..<((tick % 50 + 1) * drivers / 50)
+            let end = (tick + 1) * drivers * hertz / 50
             var bytes: [UInt8] = []
-            for driver in share { append(driver: driver, round: tick / 50, to: &bytes) }
+            for position in written..<end {
+                append(driver: position % drivers, round: position / drivers, to: &bytes)
+            }
             try Socket.writeAll(bytes, to: descriptor)
-            try awaitReplies(share.count * 3, descriptor)
+            try awaitReplies((end - written) * 3, descriptor)
+            written = end
         }
-        return (ProcessUsage(process).seconds - before) / Double(drivers * seconds) * 1e6
+        return (ProcessUsage(process).seconds - before) / Double(drivers * hertz * seconds) * 1e6
     }
 
     private static func append(driver: Int, round: Int, to bytes: inout [UInt8]) {

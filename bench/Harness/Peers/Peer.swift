@@ -56,13 +56,14 @@ struct Peer: Sendable {
                 """,
             ingest: Socketify.init, fanout: Socketify.init),
         Peer(
-            folder: "fastapi", title: "FastAPI", job: "does the same job in batches",
+            folder: "fastapi", title: "FastAPI, batched", job: "does the same job in batches",
             remark: "everything batched as far as asyncio goes; \(python)", fanoutRate: 300,
-            ingestGoal: "peer.fastapi", hasStores: true, ingest: FastAPI.init, fanout: FastAPI.init),
+            hasStores: true, ingest: FastAPI.init, fanout: FastAPI.init),
         Peer(
             folder: "fastapi", title: "FastAPI, plain", job: "does the same job, a pipeline and an INSERT a ping",
             remark: "as it is written first, ten connections to each store; \(python)", arguments: ["plain"],
-            ingestRate: 800, fanoutRate: nil, hasStores: true, ingest: FastAPI.init, fanout: FastAPI.init),
+            ingestRate: 800, fanoutRate: nil, ingestGoal: "peer.fastapi", hasStores: true, ingest: FastAPI.init,
+            fanout: FastAPI.init),
     ]
 
     private static let python = """

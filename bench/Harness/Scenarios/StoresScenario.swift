@@ -6,26 +6,24 @@ struct StoresScenario {
     let report: Report
     let options: RunOptions
 
-    /// Redis at 1 and at 10 pings a second of each driver, beside its own floor.
+    /// Redis at 1 and at 10 pings a second of each driver, beside the same commands for every ping at the same pace.
     func redis() throws {
-        report.progress("the floor of Redis …")
-        let (flatOut, paced) = (try floor(isPaced: false), try floor(isPaced: true))
-        report.add("Redis floor", "CPU a position, flat out", "µs", flatOut)
-        report.add("Redis floor", "CPU a position, paced at 1 Hz a driver", "µs", paced)
+        report.progress("the floor of Redis, flat out …")
+        let flatOut = try floor(drivers: 4_000, hertz: 1, seconds: 20, isPaced: false)
+        report.add("Redis", "the floor's commands flat out, CPU a position", "µs", flatOut)
         for (hertz, drivers, goal) in [(1, 4_000, "redis.1hz"), (10, 500, "redis.10hz")] {
             report.progress("Redis at \(hertz) Hz a driver …")
+            let paced = try floor(
+                drivers: drivers, hertz: hertz, seconds: max(2, Int(options.seconds)), isPaced: true)
             var plan = FleetPlan()
             plan.drivers = drivers
             plan.sockets = 250
             plan.pingsPerSecond = Double(drivers * hertz)
             let load = Load(.gateway(port: stage.port, token: stage.key), fleet: plan)
             let measurement = try Measurement(stage, load, options: options)
-            report.reach(
-                goal, "µs", measurement.perPing(measurement.redisSeconds), floor: flatOut, runs: [measurement])
-            report.add(
-                "Redis", "CPU a ping at \(hertz) Hz a driver, beside the paced floor", "µs",
-                measurement.perPing(measurement.redisSeconds),
-                floor: paced)
+            let cost = measurement.perPing(measurement.redisSeconds)
+            report.reach(goal, "µs", cost, floor: paced, runs: [measurement])
+            report.add("Redis", "CPU a ping at \(hertz) Hz a driver beside flat out", "µs", cost, floor: flatOut)
             report.health("Redis at \(hertz) Hz", measurement)
             try Explanation(stage: stage, report: report).explain([goal], measurement, of: .redis) {
                 Load(.gateway(port: stage.port, token: stage.key), fleet: plan)
@@ -33,10 +31,10 @@ struct StoresScenario {
         }
     }
 
-    private func floor(isPaced: Bool) throws -> Double {
+    private func floor(drivers: Int, hertz: Int, seconds: Int, isPaced: Bool) throws -> Double {
         try RedisFloor.microsecondsPerPosition(
-            socketPath: stage.redis.socketPath, process: stage.redis.processID, drivers: 4_000,
-            seconds: isPaced ? max(2, Int(options.seconds)) : 20, isPaced: isPaced)
+            socketPath: stage.redis.socketPath, process: stage.redis.processID, drivers: drivers, hertz: hertz,
+            seconds: seconds, isPaced: isPaced)
     }
 
     /// How long a ping took to its row: commit time minus the intended time of the pings in `measurement`'s window.
