@@ -13,11 +13,20 @@ struct PeerFigures {
     /// What one server did.
     struct Runs {
         var ingest: Measurement
+        /// Drover at a rate of its own, for peers that do its job.
+        var busy: Measurement?
         var fanout: Fanout?
     }
 
     func show(_ drover: Runs, beside other: Runs) {
         show(ingest: drover.ingest, beside: other.ingest)
+        if let busy = drover.busy {
+            report.add(
+                scenario,
+                "pings/s for a whole core, from the CPU at \(Int(rate(of: busy)))/s and at \(Int(peer.ingestRate))/s",
+                "", 1e6 / busy.perPing(busy.serverSeconds),
+                floor: 1e6 / other.ingest.perPing(other.ingest.serverSeconds), runs: [busy, other.ingest])
+        }
         if let ours = drover.fanout, let theirs = other.fanout { show(fanout: ours, beside: theirs) }
     }
 
@@ -54,6 +63,10 @@ struct PeerFigures {
         report.add(scenario, "bytes a push", "bytes", drover.viewed.load.pushBytes, floor: other.viewed.load.pushBytes)
         report.add(scenario, "deliveries a ping", "", deliveries(drover.viewed), floor: deliveries(other.viewed))
         latency("ping to viewer", drover.viewed.load.viewed, other.viewed.load.viewed)
+    }
+
+    private func rate(of measurement: Measurement) -> Double {
+        (Double(measurement.load.pings) / measurement.load.seconds / 100).rounded() * 100
     }
 
     private func latency(_ what: String, _ drover: Latencies, _ other: Latencies) {
