@@ -32,9 +32,10 @@ final class Gateway: WebApplication {
     private var serial: UInt64 = 0
     private var writer = JSONWriter()
     private var lastFlush: Int64 = 0
-    /// The least time between two groups of the journal, in microseconds, and the bytes that do not wait for it.
-    private static let submitInterval: Int64 = 4_000
+    /// The bytes that do not wait for the least time between two groups of the journal.
     private static let submitBytes = 256 << 10
+    /// How much later than due a group may go, in milliseconds, so that under load no turn is made for it alone.
+    private static let submitPatience = 2
     private var lastSubmit: Int64 = 0
     private var submittedLSN: UInt64 = 0
     private var submitTimer: LoopTimer?
@@ -125,16 +126,18 @@ final class Gateway: WebApplication {
     /// not wait; else together with what comes until then, since a sync costs as much for one ping as for a hundred.
     private func submitSoon() {
         let journal = pipeline.journal
-        guard journal.appendedLSN != submittedLSN, let submitTimer, !submitTimer.isActive else { return }
+        guard journal.appendedLSN != submittedLSN, let submitTimer else { return }
         let now = SystemClock.monotonicMicroseconds()
-        let wait = lastSubmit + Self.submitInterval - now
+        let wait = lastSubmit + Int64(configuration.journalGroupMilliseconds) * 1_000 - now
         if wait <= 0 || journal.pendingBytes > Self.submitBytes || !isAccepting {
+            submitTimer.stop()
             lastSubmit = now
             journal.submit()
             // Where the journal's thread is busy this was in vain, and its progress wakes the loop.
             if journal.gatheringBytes == 0 { submittedLSN = journal.appendedLSN }
-        } else {
-            submitTimer.start(afterMilliseconds: Int(wait + 999) / 1_000)
+        } else if !submitTimer.isActive {
+            // A turn that comes in time does it; where none comes, the timer, a little later, makes one.
+            submitTimer.start(afterMilliseconds: Int(wait + 999) / 1_000 + Self.submitPatience)
         }
     }
 
@@ -192,7 +195,7 @@ final class Gateway: WebApplication {
         pipeline.fanout.sweep(now: now)
         if let redis {
             let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
-            pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline)
+            pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { handle in
@@ -278,10 +281,9 @@ final class Gateway: WebApplication {
 
     private func closeConnections(of credential: String) {
         server?.forEachConnection { connection in
-            let id =
-                (connection.session as? IngestSocket)?.credentialID
-                ?? (connection.session as? TrackSocket)?.credentialID
-            if id == credential { connection.close(code: 4403, reason: "the credential was revoked") }
+            if (connection.session as? CredentialSession)?.credentialID == credential {
+                connection.close(code: 4403, reason: "the credential was revoked")
+            }
         }
     }
 }

@@ -87,15 +87,14 @@ struct JournalWriter {
 
     private mutating func append(_ group: GroupBuffer) -> Outcome {
         guard let segment = active else { preconditionFailure("there is a segment to append to") }
-        let name = FileNames.segment(segment.header.firstLSN)
         do throws(FileError) {
             try group.withEncoded(epoch: segment.header.epoch) { bytes throws(FileError) in
-                try fileSystem.writeAll(segment.file, bytes, at: segment.offset, name: name)
+                try fileSystem.writeAll(segment.file, bytes, at: segment.offset, name: segment.name)
             }
-            try writeZeros(segment, from: segment.offset + group.paddedSize, name: name)
+            try writeZeros(segment, from: segment.offset + group.paddedSize)
             try fileSystem.sync(segment.file)
         } catch {
-            return .failed(.failed(operation: error.operation, path: fileSystem.path(name), code: error.code))
+            return .failed(.failed(operation: error.operation, path: fileSystem.path(segment.name), code: error.code))
         }
         active?.offset += group.paddedSize
         active?.isSealed = group.isEmpty
@@ -105,10 +104,10 @@ struct JournalWriter {
     /// Writes zeros over the zeros of allocation, a stretch ahead of the groups. It changes nothing that can be read, but the
     /// first write into blocks that were only allocated changes metadata (ext4: unwritten extents), which the fdatasync then
     /// has to commit too; this way one in a stretch pays for it, not every one.
-    private mutating func writeZeros(_ segment: ActiveSegment, from start: Int, name: String) throws(FileError) {
+    private mutating func writeZeros(_ segment: ActiveSegment, from start: Int) throws(FileError) {
         guard start > zeroedEnd else { return }
         let end = min(Int(segment.header.segmentBytes), start + zeros.count)
-        try fileSystem.writeAll(segment.file, zeros, count: end - start, at: start, name: name)
+        try fileSystem.writeAll(segment.file, zeros, count: end - start, at: start, name: segment.name)
         zeroedEnd = end
     }
 }

@@ -25,6 +25,16 @@ struct ActiveSegment {
     var offset: Int
     /// Whether the last group is a seal.
     var isSealed: Bool
+    /// The file's name, made once: every group's writes may have to be reported with it.
+    let name: String
+
+    init(file: FileHandle, header: SegmentHeader, offset: Int, isSealed: Bool) {
+        self.file = file
+        self.header = header
+        self.offset = offset
+        self.isSealed = isSealed
+        name = FileNames.segment(header.firstLSN)
+    }
 }
 
 /// One run of recovery.

@@ -42,29 +42,16 @@ public struct RedisCommands: Sendable {
         end()
     }
 
-    /// One part whose `length` bytes follow by `append`.
+    /// One part of `count` bytes, which `fill` appends.
     @inline(__always)
-    public mutating func beginArgument(length count: Int) {
-        bytes.append(UInt8(ascii: "$"))
-        length(count)
-    }
-
-    /// A byte of the part that was begun.
-    @inline(__always)
-    public mutating func append(_ byte: UInt8) {
-        bytes.append(byte)
-    }
-
-    /// Bytes of the part that was begun.
-    @inline(__always)
-    public mutating func append(_ more: [UInt8]) {
-        bytes.append(contentsOf: more)
-    }
-
-    /// Ends the part that was begun.
-    @inline(__always)
-    public mutating func endArgument() {
-        end()
+    public mutating func argument(count: Int, _ fill: (inout OutputSpan<UInt8>) -> Void) {
+        bytes.append(addingCapacity: count + 24) { output in
+            output.append(UInt8(ascii: "$"))
+            Self.length(count, &output)
+            fill(&output)
+            output.append(0x0D)
+            output.append(0x0A)
+        }
     }
 
     /// The bytes of leading parts that are always the same, made once with `template`.
@@ -100,16 +87,25 @@ public struct RedisCommands: Sendable {
         bytes.append(0x0A)
     }
 
+    @inline(__always)
     private mutating func length(_ value: Int) {
-        var divisor = 1
-        while value / divisor >= 10 { divisor *= 10 }
-        bytes.append(addingCapacity: 22) { output in
+        bytes.append(addingCapacity: 22) { Self.length(value, &$0) }
+    }
+
+    private static func length(_ value: Int, _ output: inout OutputSpan<UInt8>) {
+        // Nearly all lengths have one digit or two.
+        if value < 100 {
+            if value >= 10 { output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / 10)) }
+            output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10))
+        } else {
+            var divisor = 100
+            while value / divisor >= 10 { divisor *= 10 }
             while divisor > 0 {
                 output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
                 divisor /= 10
             }
-            output.append(0x0D)
-            output.append(0x0A)
         }
+        output.append(0x0D)
+        output.append(0x0A)
     }
 }

@@ -43,7 +43,7 @@ public final class WebServer {
     private var context: OpaquePointer?
     private var vhost: OpaquePointer?
     private var listener: Listener?
-    private var deadlineTimer: LoopTimer?
+    private var secondTimer: LoopTimer?
     private var shutdownTimer: LoopTimer?
     /// Counts seconds: a clock that costs a frame nothing to read.
     private(set) var second = 0
@@ -59,6 +59,8 @@ public final class WebServer {
     /// Open connections by number; the library's reference keeps them alive.
     private var connections: [Unmanaged<WebConnection>?] = []
     private var freeNumbers: [Int] = []
+    /// When each connection is looked at next, by its number.
+    private var wheel = TimerWheel(slots: 64)
     /// How many connections are open, HTTP and WebSocket.
     public private(set) var connectionCount = 0
 
@@ -80,8 +82,8 @@ public final class WebServer {
             throw error
         }
         port = listener?.port ?? 0
-        deadlineTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
-        deadlineTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
+        secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
+        secondTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
     }
 
     deinit {
@@ -154,6 +156,7 @@ public final class WebServer {
     }
 
     func detach(_ connection: WebConnection) {
+        wheel.cancel(connection.number)
         connections[connection.number]?.release()
         connections[connection.number] = nil
         freeNumbers.append(connection.number)
@@ -177,9 +180,14 @@ public final class WebServer {
     private func everySecond() {
         second += 1
         let now = SystemClock.monotonicMicroseconds()
-        forEachConnection { connection in
-            if connection.phase == .webSocket { beat(connection) }
-            guard connection.deadline != 0, connection.deadline < now else { return }
+        for number in wheel.takeDue(in: second) {
+            withConnection(number) { visit($0, now: now) }
+        }
+    }
+
+    /// A connection's turn: its heartbeat, its silence, its unfinished message.
+    private func visit(_ connection: WebConnection, now: Int64) {
+        if connection.deadline != 0, connection.deadline < now {
             connection.deadline = 0
             if connection.phase == .webSocket {
                 connection.close(code: 4408, reason: "message not finished in time")
@@ -190,15 +198,37 @@ public final class WebServer {
                 connection.respond(response)
             }
         }
+        if connection.phase == .webSocket { beat(connection) }
+        schedule(connection, now: now)
     }
 
     /// Pings a WebSocket in its turn; one that has not been heard for two heartbeats and five seconds is gone.
     private func beat(_ connection: WebConnection) {
-        let heartbeat = configuration.heartbeatSeconds
-        if second - connection.heardAt > 2 * heartbeat + 5 {
+        if second > silence(of: connection) {
             connection.close(code: 4408, reason: "silent")
-        } else if (second + connection.number) % heartbeat == 0 {
+        } else if (second + connection.number) % configuration.heartbeatSeconds == 0 {
             connection.ping()
+        }
+    }
+
+    /// The last second in which the connection may still be silent.
+    private func silence(of connection: WebConnection) -> Int {
+        connection.heardAt + 2 * configuration.heartbeatSeconds + 5
+    }
+
+    /// Sets when the connection is looked at next: at its heartbeat, whose phase differs from number to number so that
+    /// not all come in one second, when its silence ends it, or when its message is overdue.
+    func schedule(_ connection: WebConnection, now: Int64) {
+        if connection.phase == .webSocket {
+            let heartbeat = configuration.heartbeatSeconds
+            wheel.schedule(
+                connection.number,
+                in: min(
+                    second + heartbeat - (second + connection.number) % heartbeat,
+                    max(second, silence(of: connection)) + 1))
+        }
+        if connection.deadline != 0 {
+            wheel.schedule(connection.number, in: second + 1 + Int(max(0, connection.deadline - now) / 1_000_000))
         }
     }
 
@@ -227,7 +257,7 @@ public final class WebServer {
         shutdownTimer = LoopTimer(loop: loop) { [unowned self] in
             guard connectionCount == 0 || SystemClock.monotonicMicroseconds() >= deadline else { return }
             shutdownTimer?.close()
-            deadlineTimer?.close()
+            secondTimer?.close()
             if let context { lws_context_destroy(context) }
             isShutDown = true
         }

@@ -81,8 +81,7 @@ extension WebConnection {
         if length == 0 { return bodyComplete() }
         gathered = []
         gathered.reserveCapacity(length)
-        deadline =
-            SystemClock.monotonicMicroseconds() + Int64(server.configuration.messageDeadlineSeconds) * 1_000_000
+        startDeadline()
         return 0
     }
 
@@ -154,6 +153,7 @@ extension WebConnection {
         request = nil
         phase = .webSocket
         heardAt = server.second
+        server.schedule(self, now: SystemClock.monotonicMicroseconds())
         session?.opened()
         return 0
     }
@@ -173,10 +173,7 @@ extension WebConnection {
 
     private func gather(_ bytes: UnsafeRawBufferPointer) -> Int32 {
         guard lws_frame_is_binary(wsi) == 0 else { return refuseBinary() }
-        if deadline == 0 {
-            deadline =
-                SystemClock.monotonicMicroseconds() + Int64(server.configuration.messageDeadlineSeconds) * 1_000_000
-        }
+        if deadline == 0 { startDeadline() }
         guard gathered.count + bytes.count + Int(lws_remaining_packet_payload(wsi)) <= maximumMessage else {
             gathered = []
             close(code: 1009, reason: "messages here are at most \(maximumMessage) bytes")
@@ -189,6 +186,13 @@ extension WebConnection {
         gathered = []
         session?.received(message.span)
         return 0
+    }
+
+    /// What has begun to arrive must be complete in time.
+    private func startDeadline() {
+        let now = SystemClock.monotonicMicroseconds()
+        deadline = now + Int64(server.configuration.messageDeadlineSeconds) * 1_000_000
+        server.schedule(self, now: now)
     }
 
     private func refuseBinary() -> Int32 {

@@ -131,6 +131,50 @@ extension Integration {
             }
         }
 
+        @Test func `a driver who reports often is published once a write interval, the newest last`() throws {
+            let gateway = try RunningGateway(settings: ["redis.write_interval_ms": "1000"])
+            let key = try gateway.key()
+            try gateway.awaitStores()
+            let listener = try gateway.redisProbe()
+            try listener.command("SUBSCRIBE", "driver:van-5:location")
+            let drive = TestPing.drive("van-5", from: now() - 120_000, count: 60)
+            let start = now()
+            for ping in drive { try gateway.post([ping], token: key) }
+            var published: [Int64] = []
+            while published.last != drive.last?.recordedAt {
+                let message = try listener.next().list.compactMap(\.text)
+                let position = try JSON(parsing: try #require(message.last))
+                published.append(try #require(position["recorded_at"].integer))
+            }
+            #expect(published.first == drive.first?.recordedAt)
+            #expect(published == published.sorted())
+            // The first at once, then one a round of writing that has begun.
+            #expect(published.count <= 2 + Int(now() - start) / 1_000)
+        }
+
+        @Test func `a hash ends when its driver has been silent as long as configured`() throws {
+            let gateway = try RunningGateway(settings: ["redis.location_ttl_s": "30"])
+            let key = try gateway.key()
+            try gateway.awaitStores()
+            let redis = try gateway.redisProbe()
+            let name = "driver:van-6:location"
+            let drive = TestPing.drive("van-6", from: now() - 400_000, count: 300)
+            let first = now()
+            var last = first
+            // Two seconds of pings, within a tenth of the life: it is set once, at their beginning.
+            for ping in drive where now() - first < 2_000 {
+                last = now()
+                try gateway.post([ping], token: key)
+            }
+            var lifetimes: [Int64] = []
+            try eventually("the life counts from the last ping") {
+                let lifetime = try #require(try redis.command("PTTL", name).number)
+                lifetimes.append(lifetime)
+                return abs(now() + lifetime - (last + 30_000)) < 500
+            }
+            #expect(lifetimes.allSatisfy { $0 <= 30_000 })
+        }
+
         @Test func `the hash never goes back in time`() throws {
             let gateway = try RunningGateway()
             let key = try gateway.key()

@@ -229,8 +229,10 @@ private struct FanoutModel {
         try #require(fanout.viewers.count <= 12, "\(place): viewers are used again")
         try #require(Set(fanout.ready).count == fanout.ready.count, "\(place): a viewer is ready once")
         try #require(
-            fanout.ready.allSatisfy { fanout.viewers[$0].isReady && fanout.viewers[$0].handle > 0 },
-            "\(place): who is gone is not ready")
+            fanout.ready.allSatisfy { fanout.viewers[$0].isReady }, "\(place): who stands among the ready knows it")
+        try #require(
+            fanout.viewers.allSatisfy { $0.handle > 0 || ($0.firstPending < 0 && $0.firstEdge < 0) },
+            "\(place): who is gone has nothing pending")
         for driver in 0..<table.count {
             try #require(fanout.isWatched(driver) == viewers.values.contains { $0.watched.contains(driver) }, place)
         }

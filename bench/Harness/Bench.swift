@@ -34,7 +34,7 @@ final class Bench {
         var schedule = Schedule()
         // A run with what comes before and behind it.
         let run = options.warmUp + options.seconds + 0.7
-        // Where a goal is missed, its profile; as many misses as there have been so far.
+        // Of a goal that is missed; planned for all that may need one.
         let profile = PerfProfile.isAvailable ? Explanation.seconds + 4 : 0
         addFresh(to: &schedule, run)
         if only == ["instructions"] { return schedule }
@@ -52,13 +52,17 @@ final class Bench {
         addFanout(to: &schedule, run, profile)
         addStores(to: &schedule, run, profile)
         if wants("curves") {
-            schedule.add("curves", seconds: CurvesScenario.plannedSeconds) {
+            schedule.add("curves", seconds: CurvesScenario.plannedSeconds(options)) {
                 try CurvesScenario(stage: self.stage, report: self.report, options: self.options).run()
             }
         }
         if wants("peers") {
-            schedule.add("peers", seconds: PeersScenario.plannedSeconds) {
+            schedule.add("peers", seconds: PeersScenario.plannedSeconds + 2 * profile) {
                 try PeersScenario(stage: self.stage, report: self.report, options: self.options).run()
+                let fanout = FanoutScenario(stage: self.stage, report: self.report, options: self.options)
+                try fanout.explain(["fanout.nchan", "fanout.nats"])
+                try IngestScenario(stage: self.stage, report: self.report, options: self.options)
+                    .explain("peer.fastapi")
             }
         }
         return schedule

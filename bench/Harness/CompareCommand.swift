@@ -54,7 +54,6 @@ struct Compare: ParsableCommand {
         let stage = try Stage(serverCore: serverCore)
         defer { stage.close() }
         try Bench(stage: stage, report: report, options: options, only: ["instructions"], keep: nil).run()
-        report.progress("")
         return Baseline(report.records)
     }
 }

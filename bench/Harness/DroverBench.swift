@@ -60,13 +60,11 @@ struct Run: ParsableCommand {
         // Before a run of minutes, not after it.
         if let readme { _ = try ReadmeTable(records: []).inserted(intoFile: readme) }
         let arguments = CommandLine.arguments.dropFirst().drop { $0 == "run" }
-        let command = (["bench/run"] + arguments).joined(separator: " ")
-        let report = try Report(path: json, machine: .present(command: command))
+        let report = try Report(path: json, machine: .present(command: Machine.command(arguments)))
         report.progress("starting Redis, Postgres and the gateway …")
         let stage = try Stage(serverCore: serverCore)
         defer { stage.close() }
         try Bench(stage: stage, report: report, options: options, only: only, keep: keep).run()
-        report.progress("")
         print(ReportTables(records: report.records, isWhole: only.isEmpty).text, terminator: "")
         fflush(nil)
         if let charts { for path in try Charts(records: report.records).write(to: charts) { print(path) } }

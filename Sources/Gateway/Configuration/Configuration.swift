@@ -29,6 +29,8 @@ public struct Configuration: Sendable, Equatable {
     public var journalLimitMiB = 4_096
     /// Size of one segment, in MiB.
     public var journalSegmentMiB = 16
+    /// Least time between two syncs of the journal, in milliseconds.
+    public var journalGroupMilliseconds = 8
     /// Damaged segment files that are given up, separated by commas.
     public var journalAcceptCorruptSegment = ""
     /// The zone whose days are the partitions' days.

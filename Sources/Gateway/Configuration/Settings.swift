@@ -116,6 +116,8 @@ enum Settings {
             .integer(
                 "journal.limit_mib", \.journalLimitMiB, 1...4_194_304, "MiB", "beyond this, new pings are refused"),
             .integer("journal.segment_mib", \.journalSegmentMiB, 1...256, "MiB", "size of one file"),
+            .integer(
+                "journal.group_ms", \.journalGroupMilliseconds, 0...100, "ms", "least time between two syncs"),
             .text(
                 "journal.accept_corrupt_segment", \.journalAcceptCorruptSegment,
                 "damaged files whose records are given up"),

@@ -5,24 +5,15 @@ import Tracking
 import WebServer
 
 /// One such WebSocket.
-final class IngestSocket: WebSession {
+final class IngestSocket: CredentialSession {
     /// Bytes of frames that may wait while the sender or its drivers are looked up.
     static let maximumParkedBytes = 1 << 20
     /// The most pings in a frame: what fits into 256 KiB.
     static let maximumPings = 6_000
 
-    /// Outlives the server and thus every session of it, so an unchecked reference is sound.
-    private unowned(unsafe) let gateway: Gateway
-    private let token: PresentedToken
     /// Who sends; nil until the credential was checked.
     private var sender: Sender?
-    /// The credential's id once it was checked.
-    private(set) var credentialID: String?
-    /// Whether the handshake brought a token; otherwise the first frame must.
-    private var hasToken = false
-    private var loginTimer: LoopTimer?
-    /// The `id` of the frame that brought the token, if it had one.
-    private var loginID: Int64?
+    /// Whether frames wait: for the login, or for a driver that is looked up.
     private var isWaiting = true
     private var isResuming = false
     private var parked: [[UInt8]] = []
@@ -33,97 +24,30 @@ final class IngestSocket: WebSession {
     private var isAcknowledgementDue = false
     private var rejections: [(lsn: UInt64, json: [UInt8])] = []
 
-    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
-        self.gateway = gateway
-        self.token = token
-        super.init(connection, serial: gateway.nextSerial())
+    // MARK: Logging in
+
+    override var permission: Permission { .writePings }
+
+    override var greeting: String {
+        "{\"hello\":{\"now\":\(SystemClock.wallMicroseconds() / 1_000),\"max_frame\":262144}}"
     }
 
-    // MARK: Opening
-
-    override func opened() {
-        guard gateway.isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
-        switch token {
-        case .none:
-            hello()
-            loginTimer = LoopTimer(loop: gateway.loop) { [unowned self] in
-                connection.close(code: 4401, reason: "no token within 5 s")
-            }
-            loginTimer?.start(afterMilliseconds: TrackSocket.loginMilliseconds)
-        case .one(let token): login(token)
-        case .conflicting: connection.close(code: 4401, reason: "two credentials that differ")
-        }
-    }
-
-    /// Checks the credential, then says hello.
-    private func login(_ token: String) {
-        hasToken = true
-        gateway.access.authenticate(
-            token,
-            then: later { session, result in
-                let connection = session.connection
-                switch result {
-                case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
-                case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
-                case .known(let credential): session.admit(credential)
-                }
-            })
-    }
-
-    /// A closure for when a store has answered: it runs where this session is still there then. It holds numbers instead
-    /// of a weak reference, which would slow every later reference count of the session down.
-    private func later<Value>(_ body: @escaping (IngestSocket, Value) -> Void) -> (Value) -> Void {
-        let number = connection.number
-        let serial = serial
-        let gateway = gateway
-        return { value in
-            gateway.server?.withConnection(number) { connection in
-                guard connection.isOpen, let session = connection.session as? IngestSocket, session.serial == serial
-                else { return }
-                body(session, value)
-            }
-        }
-    }
-
-    private func admit(_ credential: Credential) {
-        guard credential.permissions.contains(.writePings) else {
-            return connection.close(code: 4403, reason: "the credential lacks pings:write")
-        }
-        credentialID = credential.id
+    override func admit(_ credential: Credential, _ login: Login) {
         switch credential.party {
-        case .backend: begin(.backend)
+        case .backend: begin(.backend, login)
         case .device(let id):
-            let loaded = later { (session, _: Void) in
+            let loaded = later { (session: IngestSocket, _: Void) in
                 guard let driver = session.gateway.pipeline.drivers.index(of: id) else { return }
-                session.begin(.device(driver, id))
+                session.begin(.device(driver, id), login)
             }
             gateway.directory.load([id]) { loaded(()) }
         }
     }
 
-    override func closed() {
-        loginTimer?.close()
-        loginTimer = nil
-    }
-
-    private func begin(_ sender: Sender) {
+    private func begin(_ sender: Sender, _ login: Login) {
         self.sender = sender
-        if loginTimer == nil {
-            hello()
-        } else {
-            loginTimer?.close()
-            loginTimer = nil
-            if let loginID { connection.sendQueued(text: Array("{\"id\":\(loginID),\"expires_at\":null}".utf8)) }
-        }
+        welcome(login)
         resume()
-    }
-
-    private func hello() {
-        var writer = JSONWriter()
-        writer.raw("{\"hello\":{\"now\":")
-        writer.integer(SystemClock.wallMicroseconds() / 1_000)
-        writer.raw(",\"max_frame\":262144}}")
-        connection.sendQueued(text: writer.bytes)
     }
 
     // MARK: Frames
@@ -135,11 +59,10 @@ final class IngestSocket: WebSession {
                 park(message)
                 loadUnknown()
             }
-        } else if hasToken {
+        } else if sender != nil || isLoggingIn {
             park(message)
         } else if let frame = ClientFrame(message), let token = frame.token {
-            loginID = frame.id
-            login(token)
+            logIn(token, .frame(id: frame.id))
         } else {
             connection.close(code: 4401, reason: "send a token with the handshake or in the first frame")
         }
@@ -159,7 +82,7 @@ final class IngestSocket: WebSession {
 
     /// Looks the drivers up that `take` did not know, then goes on; at once where no store can be asked.
     private func loadUnknown() {
-        let loaded = later { (session, _: Void) in session.resume() }
+        let loaded = later { (session: IngestSocket, _: Void) in session.resume() }
         gateway.directory.load(gateway.pipeline.unknown) { loaded(()) }
     }
 

@@ -2,6 +2,10 @@
 ///
 /// Only what changed since the last tick is written, and of each driver only the newest. While Redis is away the
 /// changes stay marked, so the newest values are written as soon as it returns.
+///
+/// Redis' CPU is what is saved here. A driver is published at most once in a write interval, so that one who reports
+/// ten times a second costs Redis no more than one who reports four times; a driver of 1 Hz is published on the next
+/// live tick. A hash's life is only set anew once it is off by a tenth; a driver who falls silent gets it exactly.
 import RedisClient
 import Tracking
 
@@ -13,13 +17,29 @@ final class RedisPositions {
     private let templates: Templates
     private let ttl: Microseconds
     private var commands = RedisCommands()
+    private var members = RedisCommands()
     private var writer = JSONWriter()
-    /// Drivers whose position is not published, and not in the hash, yet.
+    /// Drivers who are published on the next live tick, those who wait for the next round of writing, and those whose
+    /// hash is not written yet.
     private var unpublished = ChangedDrivers()
+    private var deferred = ChangedDrivers()
     private var unwritten = ChangedDrivers()
-    /// Drivers that are in the GEO set because of us.
-    private var listed: [Bool] = []
+    /// Rounds of writing, counted.
+    private var round: UInt32 = 1
+    private var memory: [Memory] = []
+    /// Where the look for silent drivers goes on.
+    private var silenceCursor = 0
     private(set) var counters = Counters()
+
+    /// What Redis was told of a driver.
+    private struct Memory {
+        /// The round in which the driver was last published.
+        var publishedRound: UInt32 = 0
+        /// In the GEO set because of us.
+        var isListed = false
+        /// When the hash ends, as it was last told; 0 where it was not.
+        var expiry: Microseconds = 0
+    }
 
     struct Counters {
         var hashes = 0
@@ -27,22 +47,30 @@ final class RedisPositions {
         var swept = 0
     }
 
+    /// The most members of one GEOADD: Redis serves nobody else meanwhile.
+    private static let membersPerCommand = 256
+    /// All silent drivers are found once in so many sweeps, which come every second.
+    private static let sweepsPerRound = 16
+    /// Below this a life is set with every write, in microseconds: an error of a tenth would last too long.
+    private static let shortestLazyLife: Microseconds = 20_000_000
+
     init(_ configuration: Configuration) {
         key = KeyTemplate(configuration.redisLocationKey)
         channel = KeyTemplate(configuration.redisLocationChannel)
         geoKey = configuration.redisGeoKey
-        templates = Templates(geoKey: geoKey)
+        templates = Templates()
         ttl = Int64(configuration.redisLocationTTLSeconds) * 1_000_000
     }
 
     /// A driver has a new newest position. Hot path.
     @inline(__always)
     func changed(_ driver: DriverIndex) {
-        unpublished.insert(driver)
+        grow(to: driver)
+        if memory[driver].publishedRound == round { deferred.insert(driver) } else { unpublished.insert(driver) }
         unwritten.insert(driver)
     }
 
-    /// Whether there are positions to publish.
+    /// Whether there are positions to publish now.
     var hasUnpublished: Bool { !unpublished.isEmpty }
 
     /// How many drivers wait for their hash to be written.
@@ -52,68 +80,106 @@ final class RedisPositions {
     func publish(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable) {
         guard redis.hasRoom else { return unpublished.removeAll() }
         commands.removeAll()
-        unpublished.drain { driver in
-            guard let position = fanout.position(of: driver) else { return }
-            let id = table.id(of: driver)
-            commands.begin(template: templates.publish)
-            channel.append(id, to: &commands)
-            writer.removeAll()
-            writer.raw("{\"driver_id\":")
-            writer.id(id)
-            writer.raw(",")
-            position.appendMembers(to: &writer)
-            writer.raw("}")
-            commands.argument(writer.bytes)
-            counters.published += 1
-        }
+        unpublished.drain { appendPublication(of: $0, fanout, table) }
         redis.send(commands)
     }
 
-    /// Writes the hashes and GEO entries of what changed.
+    /// A round of writing: the hashes and GEO entries of what changed, and the positions that waited to be published.
     func write(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable, now: Microseconds) {
-        guard redis.hasRoom, !unwritten.isEmpty else { return }
+        round &+= 1
+        guard redis.hasRoom else { return deferred.removeAll() }
         commands.removeAll()
+        deferred.drain { appendPublication(of: $0, fanout, table) }
+        members.removeAll()
         unwritten.drain { driver in
             guard let position = fanout.position(of: driver) else { return }
             let id = table.id(of: driver)
-            writeHash(id, position, lifeMilliseconds: (position.receivedAt + ttl - now) / 1_000)
-            writeGeo(driver, id, position)
+            let latitude = DecimalText(Int64(position.latitude), decimals: 7)
+            let longitude = DecimalText(Int64(position.longitude), decimals: 7)
+            appendHash(id, position, latitude, longitude)
+            let end = position.receivedAt + ttl
+            if end - memory[driver].expiry > (ttl < Self.shortestLazyLife ? 0 : ttl / 10) {
+                appendLife(of: driver, id, until: end, now: now)
+            }
+            // Redis' geohash ends at ±85.05112878°, the limit of the web's map projection.
+            if abs(position.latitude) <= 850_511_287 { appendMember(driver, id, latitude, longitude) }
             counters.hashes += 1
         }
+        closeMembers()
         redis.send(commands)
     }
 
     /// After a reconnection the server may be empty: everything that is still alive is written again.
     func rewriteAll(_ fanout: Fanout, now: Microseconds) {
+        for driver in memory.indices { memory[driver].expiry = 0 }
         for driver in 0..<fanout.driverCount {
-            if let position = fanout.position(of: driver), now - position.receivedAt < ttl { unwritten.insert(driver) }
+            guard let position = fanout.position(of: driver), now - position.receivedAt < ttl else { continue }
+            grow(to: driver)
+            unwritten.insert(driver)
         }
     }
 
-    /// Takes drivers that were not heard of since `deadline` out of the GEO set.
-    func sweep(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable, before deadline: Microseconds) {
+    /// Once a second: takes drivers that were not heard of since `deadline` out of the GEO set, and gives the hashes of
+    /// those who have fallen silent their exact life.
+    func sweep(
+        _ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable, before deadline: Microseconds,
+        now: Microseconds
+    ) {
         guard redis.hasRoom else { return }
         commands.removeAll()
-        for driver in listed.indices where listed[driver] {
+        for driver in memory.indices where memory[driver].isListed {
             guard let position = fanout.position(of: driver), position.receivedAt < deadline else { continue }
-            listed[driver] = false
+            memory[driver].isListed = false
             commands.command(["ZREM", geoKey, table.id(of: driver).string])
             counters.swept += 1
+        }
+        for _ in 0..<(memory.count + Self.sweepsPerRound - 1) / Self.sweepsPerRound {
+            silenceCursor = silenceCursor + 1 < memory.count ? silenceCursor + 1 : 0
+            guard memory[silenceCursor].expiry > now, let position = fanout.position(of: silenceCursor),
+                now - position.receivedAt > 1_000_000, position.receivedAt + ttl > memory[silenceCursor].expiry
+            else { continue }
+            appendLife(
+                of: silenceCursor, table.id(of: silenceCursor), until: position.receivedAt + ttl, now: now)
         }
         redis.send(commands)
     }
 
-    private func writeHash(_ id: DriverID, _ position: Position, lifeMilliseconds: Int64) {
+    private func grow(to driver: DriverIndex) {
+        while memory.count <= driver { memory.append(Memory()) }
+    }
+
+    // MARK: Commands
+
+    private func appendPublication(of driver: DriverIndex, _ fanout: Fanout, _ table: DriverTable) {
+        guard let position = fanout.position(of: driver) else { return }
+        memory[driver].publishedRound = round
+        let id = table.id(of: driver)
+        commands.begin(template: templates.publish)
+        channel.append(id, to: &commands)
+        writer.removeAll()
+        writer.raw("{\"driver_id\":")
+        writer.id(id)
+        writer.raw(",")
+        position.appendMembers(to: &writer)
+        writer.raw("}")
+        commands.argument(writer.bytes)
+        counters.published += 1
+    }
+
+    private func appendHash(
+        _ id: DriverID, _ position: Position, _ latitude: DecimalText, _ longitude: DecimalText
+    ) {
         let known = 5 + (position.speed == nil ? 0 : 1) + (position.heading == nil ? 0 : 1)
         commands.begin(template: templates.hset[known - 5])
         key.append(id, to: &commands)
-        field(templates.lat) { $0.degrees(position.latitude) }
-        field(templates.lng) { $0.degrees(position.longitude) }
-        field(templates.accuracy) { $0.thousandths(position.accuracy) }
-        field(templates.recordedAt) { $0.integer(position.recordedAt / 1_000) }
-        field(templates.timestamp) { Timestamp.append(position.recordedAt, to: &$0.bytes) }
-        if let heading = position.heading { field(templates.heading) { $0.thousandths(heading) } }
-        if let speed = position.speed { field(templates.speed) { $0.thousandths(speed) } }
+        field(templates.lat, latitude)
+        field(templates.lng, longitude)
+        field(templates.accuracy, DecimalText(thousandths: position.accuracy))
+        field(templates.recordedAt, DecimalText(position.recordedAt / 1_000))
+        commands.constant(templates.timestamp)
+        commands.argument(count: Timestamp.textBytes) { Timestamp.append(position.recordedAt, to: &$0) }
+        if let heading = position.heading { field(templates.heading, DecimalText(thousandths: heading)) }
+        if let speed = position.speed { field(templates.speed, DecimalText(thousandths: speed)) }
         if known < 7 {
             // What became unknown must not stay behind as if it were known.
             commands.begin(arguments: 2 + 7 - known)
@@ -122,35 +188,40 @@ final class RedisPositions {
             if position.heading == nil { commands.argument("heading") }
             if position.speed == nil { commands.argument("speed") }
         }
+    }
+
+    private func appendLife(of driver: DriverIndex, _ id: DriverID, until end: Microseconds, now: Microseconds) {
+        memory[driver].expiry = end
         commands.begin(template: templates.pexpire)
         key.append(id, to: &commands)
-        writer.removeAll()
-        writer.integer(max(1, lifeMilliseconds))
-        commands.argument(writer.bytes)
+        let life = DecimalText(max(1, (end - now) / 1_000))
+        commands.argument(count: life.count) { life.append(to: &$0) }
     }
 
-    private func field(_ name: [UInt8], _ value: (inout JSONWriter) -> Void) {
+    private func field(_ name: [UInt8], _ value: DecimalText) {
         commands.constant(name)
-        writer.removeAll()
-        value(&writer)
-        commands.argument(writer.bytes)
+        commands.argument(count: value.count) { value.append(to: &$0) }
     }
 
-    private func writeGeo(_ driver: DriverIndex, _ id: DriverID, _ position: Position) {
-        // Redis' geohash ends at ±85.05112878°, the limit of the web's map projection.
-        guard abs(position.latitude) <= 850_511_287 else { return }
-        while listed.count <= driver { listed.append(false) }
-        listed[driver] = true
-        commands.begin(template: templates.geoAdd)
-        writer.removeAll()
-        writer.degrees(position.longitude)
-        commands.argument(writer.bytes)
-        writer.removeAll()
-        writer.degrees(position.latitude)
-        commands.argument(writer.bytes)
-        commands.beginArgument(length: id.text.count)
-        for index in 0..<id.text.count { commands.append(id.text[index]) }
-        commands.endArgument()
+    /// One GEOADD takes many members: Redis then looks the set up once.
+    private func appendMember(
+        _ driver: DriverIndex, _ id: DriverID, _ latitude: DecimalText, _ longitude: DecimalText
+    ) {
+        memory[driver].isListed = true
+        members.begin(template: [])
+        members.argument(count: longitude.count) { longitude.append(to: &$0) }
+        members.argument(count: latitude.count) { latitude.append(to: &$0) }
+        members.argument(count: id.text.count) { id.text.append(to: &$0) }
+        if members.count == Self.membersPerCommand { closeMembers() }
+    }
+
+    private func closeMembers() {
+        guard members.count > 0 else { return }
+        commands.begin(arguments: 2 + 3 * members.count)
+        commands.argument("GEOADD")
+        commands.argument(geoKey)
+        commands.constant(members.bytes)
+        members.removeAll()
     }
 }
 
@@ -160,7 +231,6 @@ private struct Templates {
     let pexpire = RedisCommands.template(["PEXPIRE"], of: 3)
     /// With neither heading nor speed known, with one of them, with both.
     let hset = (5...7).map { RedisCommands.template(["HSET"], of: 2 + 2 * $0) }
-    let geoAdd: [UInt8]
     let lat = RedisCommands.template(["lat"], of: 0)
     let lng = RedisCommands.template(["lng"], of: 0)
     let accuracy = RedisCommands.template(["accuracy"], of: 0)
@@ -168,66 +238,4 @@ private struct Templates {
     let timestamp = RedisCommands.template(["timestamp"], of: 0)
     let heading = RedisCommands.template(["heading"], of: 0)
     let speed = RedisCommands.template(["speed"], of: 0)
-
-    init(geoKey: String) {
-        geoAdd = RedisCommands.template(["GEOADD", geoKey], of: 5)
-    }
-}
-
-/// A key or channel with the driver's id in it.
-struct KeyTemplate {
-    private let prefix: [UInt8]
-    private let suffix: [UInt8]
-
-    /// `template` holds `{id}` once, which the configuration has checked.
-    init(_ template: String) {
-        let bytes = Array(template.utf8)
-        let marker = Array("{id}".utf8)
-        let start = bytes.indices.first { bytes[$0...].starts(with: marker) } ?? bytes.endIndex
-        prefix = Array(bytes[..<start])
-        suffix = Array(bytes[start...].dropFirst(marker.count))
-    }
-
-    /// Appends the key of `id` as a command's argument; allocates nothing.
-    @inline(__always)
-    func append(_ id: DriverID, to commands: inout RedisCommands) {
-        commands.beginArgument(length: prefix.count + id.text.count + suffix.count)
-        commands.append(prefix)
-        for index in 0..<id.text.count { commands.append(id.text[index]) }
-        commands.append(suffix)
-        commands.endArgument()
-    }
-
-    func string(for id: DriverID) -> String {
-        String(decoding: prefix, as: UTF8.self) + id.string + String(decoding: suffix, as: UTF8.self)
-    }
-}
-
-/// A set of drivers that is filled a ping at a time and emptied a tick at a time.
-struct ChangedDrivers {
-    private var list: [DriverIndex] = []
-    private var isListed: [Bool] = []
-
-    var isEmpty: Bool { list.isEmpty }
-    var count: Int { list.count }
-
-    @inline(__always)
-    mutating func insert(_ driver: DriverIndex) {
-        while isListed.count <= driver { isListed.append(false) }
-        guard !isListed[driver] else { return }
-        isListed[driver] = true
-        list.append(driver)
-    }
-
-    mutating func drain(_ body: (DriverIndex) -> Void) {
-        for driver in list {
-            isListed[driver] = false
-            body(driver)
-        }
-        list.removeAll(keepingCapacity: true)
-    }
-
-    mutating func removeAll() {
-        drain { _ in }
-    }
 }

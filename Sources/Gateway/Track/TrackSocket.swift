@@ -4,85 +4,36 @@ import Tracking
 import WebServer
 
 /// One such WebSocket.
-final class TrackSocket: WebSession {
+final class TrackSocket: CredentialSession {
     /// Positions in one frame of a snapshot; longer ones go on with `"more":true`.
     private static let snapshotPage = 500
-    /// How long a viewer may take to log in, in milliseconds (API.md: 5 s).
-    static let loginMilliseconds = 5_000
     /// Frames of at most 16 KiB that may wait behind one.
     private static let maximumWaiting = 64
 
-    /// Outlives the server and thus every session of it, so an unchecked reference is sound.
-    private unowned(unsafe) let gateway: Gateway
-    private let token: PresentedToken
     private(set) var viewer: ViewerIndex?
-    /// The credential's id once it was checked.
-    private(set) var credentialID: String?
-    private var loginTimer: LoopTimer?
     /// Whether a frame waits for a store, and what came behind it.
     private var isBusy = false
     private var waiting: [ClientFrame] = []
 
-    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
-        self.gateway = gateway
-        self.token = token
-        super.init(connection, serial: gateway.nextSerial())
+    // MARK: Logging in
+
+    override var permission: Permission { .readPositions }
+
+    override var greeting: String {
+        "{\"hello\":{\"now\":\(SystemClock.wallMicroseconds() / 1_000),"
+            + "\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\"expires_at\":null}}"
     }
 
-    // MARK: Opening
-
-    /// With a token from the handshake the hello follows the login.
-    override func opened() {
-        guard gateway.isAccepting else { return connection.close(code: 1001, reason: "shutting down") }
-        switch token {
-        case .one(let token):
-            isBusy = true
-            login(token) { [weak self] in
-                self?.hello()
-                self?.takeNext()
-            }
-        case .conflicting: connection.close(code: 4401, reason: "two credentials that differ")
-        case .none:
-            hello()
-            loginTimer = LoopTimer(loop: gateway.loop) { [weak self] in
-                self?.connection.close(code: 4401, reason: "no token within 5 s")
-            }
-            loginTimer?.start(afterMilliseconds: Self.loginMilliseconds)
-        }
+    override func admit(_ credential: Credential, _ login: Login) {
+        if viewer == nil { viewer = gateway.pipeline.fanout.openViewer(handle: connection.number) }
+        welcome(login)
+        takeNext()
     }
 
     override func closed() {
-        loginTimer?.close()
-        loginTimer = nil
+        super.closed()
         if let viewer { gateway.pipeline.fanout.closeViewer(viewer) }
         viewer = nil
-    }
-
-    private func hello() {
-        var writer = JSONWriter()
-        writer.raw("{\"hello\":{\"now\":")
-        writer.integer(SystemClock.wallMicroseconds() / 1_000)
-        writer.raw(",\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\"expires_at\":null}}")
-        connection.sendQueued(text: writer.bytes)
-    }
-
-    private func login(_ token: String, then: @escaping () -> Void) {
-        gateway.access.authenticate(token) { [weak self] result in
-            guard let self, connection.isOpen else { return }
-            switch result {
-            case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
-            case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
-            case .known(let credential):
-                guard credential.permissions.contains(.readPositions) else {
-                    return connection.close(code: 4403, reason: "the credential lacks positions:read")
-                }
-                loginTimer?.close()
-                loginTimer = nil
-                credentialID = credential.id
-                if viewer == nil { viewer = gateway.pipeline.fanout.openViewer(handle: connection.number) }
-                then()
-            }
-        }
     }
 
     // MARK: Frames
@@ -96,7 +47,7 @@ final class TrackSocket: WebSession {
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")
         }
-        guard isBusy else { return take(frame) }
+        guard isBusy || isLoggingIn else { return take(frame) }
         guard waiting.count < Self.maximumWaiting else {
             return connection.close(code: 4429, reason: "too many frames before the first was answered")
         }
@@ -106,7 +57,7 @@ final class TrackSocket: WebSession {
     /// The frame that had to wait is answered: goes on with what came behind it.
     private func takeNext() {
         isBusy = false
-        while !isBusy, !waiting.isEmpty, connection.isOpen { take(waiting.removeFirst()) }
+        while !isBusy, !isLoggingIn, !waiting.isEmpty, connection.isOpen { take(waiting.removeFirst()) }
     }
 
     private func take(_ frame: ClientFrame) {
@@ -114,11 +65,7 @@ final class TrackSocket: WebSession {
             return error(nil, "bad_request", "a frame carries an \"id\" number, which its answer repeats")
         }
         if let token = frame.token {
-            isBusy = true
-            login(token) { [weak self] in
-                self?.reply("{\"id\":\(id),\"expires_at\":null}")
-                self?.takeNext()
-            }
+            logIn(token, .frame(id: id))
         } else if viewer == nil {
             error(id, "unauthenticated", "log in first: {\"id\":1,\"token\":\"…\"}")
         } else if let subjects = frame.subscribe {
@@ -145,16 +92,21 @@ final class TrackSocket: WebSession {
             return error(id, "forbidden", "none of these subjects is open to you; a subject is driver:ID here")
         }
         isBusy = true
-        gateway.directory.load(drivers) { [weak self] in
-            guard let self, let viewer = self.viewer, connection.isOpen else { return }
-            let pipeline = gateway.pipeline
-            if let rate { pipeline.fanout.setRate(rate, of: viewer) }
-            let indices = drivers.compactMap { pipeline.drivers.index(of: $0) }
-            for driver in indices { _ = pipeline.fanout.watch(driver, by: viewer) }
-            snapshot(id, indices, refused)
-            gateway.flushSoon()
-            takeNext()
+        let loaded = later { (session: TrackSocket, _: Void) in
+            session.watch(drivers, answering: id, refused, rate: rate)
+            session.takeNext()
         }
+        gateway.directory.load(drivers) { loaded(()) }
+    }
+
+    private func watch(_ drivers: [DriverID], answering id: Int64, _ refused: [String], rate: Double?) {
+        guard let viewer else { return }
+        let pipeline = gateway.pipeline
+        if let rate { pipeline.fanout.setRate(rate, of: viewer) }
+        let indices = drivers.compactMap { pipeline.drivers.index(of: $0) }
+        for driver in indices { _ = pipeline.fanout.watch(driver, by: viewer) }
+        snapshot(id, indices, refused)
+        gateway.flushSoon()
     }
 
     /// Answers a subscription with the newest positions, in pages.
@@ -203,10 +155,6 @@ final class TrackSocket: WebSession {
         }
         writer.raw("]}")
         connection.sendQueued(text: writer.bytes)
-    }
-
-    private func reply(_ json: String) {
-        connection.sendQueued(text: Array(json.utf8))
     }
 
     private func error(_ id: Int64?, _ code: String, _ message: String) {

@@ -60,7 +60,7 @@ extension Fanout {
     /// Calls `body` with the handle of every viewer that has been blocked since before `deadline`.
     public func forEachBlocked(since deadline: Microseconds, _ body: (Int) -> Void) {
         for viewer in viewers where viewer.isBlocked && viewer.handle >= 0 && viewer.blockedAt <= deadline {
-            body(viewer.handle)
+            body(Int(viewer.handle))
         }
     }
 
@@ -71,7 +71,7 @@ extension Fanout {
         guard first >= 0 else { return }
         let outcome: SendOutcome
         // Read before the composer lends its bytes: a closure that reads `self` meanwhile would copy the composer.
-        let handle = viewers[viewer].handle
+        let handle = Int(viewers[viewer].handle)
         if edges[first].nextPending < 0, edges[first].pending == FanoutEdge.position {
             // One driver moved: the same bytes for all who watch only that one.
             let driver = Int(edges[first].driver)

@@ -113,13 +113,12 @@ public struct Fanout: Sendable {
 
     /// A viewer on the socket that the caller knows as `handle`.
     public mutating func openViewer(handle: Int) -> ViewerIndex {
-        let viewer = FanoutViewer(handle: handle)
         counters.viewers += 1
         if let free = freeViewers.popLast() {
-            viewers[free] = viewer
+            viewers[free].handle = Int32(handle)
             return free
         }
-        viewers.append(viewer)
+        viewers.append(FanoutViewer(handle: handle))
         return viewers.count - 1
     }
 
@@ -127,14 +126,17 @@ public struct Fanout: Sendable {
     public mutating func closeViewer(_ viewer: ViewerIndex) {
         clearPending(viewer)
         while viewers[viewer].firstEdge >= 0 { removeEdge(Int(viewers[viewer].firstEdge)) }
-        if viewers[viewer].isReady { ready.removeAll { $0 == viewer } }
+        // Its place in `ready` stays for whoever gets the number next: a search there would cost a crowd that leaves the
+        // square of its size.
+        let isReady = viewers[viewer].isReady
         viewers[viewer] = FanoutViewer(handle: -1)
+        viewers[viewer].isReady = isReady
         freeViewers.append(viewer)
         counters.viewers -= 1
     }
 
     /// How many drivers the viewer watches.
-    public func watchCount(of viewer: ViewerIndex) -> Int { viewers[viewer].edgeCount }
+    public func watchCount(of viewer: ViewerIndex) -> Int { Int(viewers[viewer].edgeCount) }
 
     /// The viewer watches the driver from now on; false where it did already. A driver that is not live is told next.
     public mutating func watch(_ driver: DriverIndex, by viewer: ViewerIndex) -> Bool {
@@ -148,6 +150,7 @@ public struct Fanout: Sendable {
         if viewers[viewer].firstEdge >= 0 { edges[Int(viewers[viewer].firstEdge)].previousOfViewer = Int32(edge) }
         viewers[viewer].firstEdge = Int32(edge)
         viewers[viewer].edgeCount += 1
+        drivers[driver].edgeCount += 1
         counters.subscriptions += 1
         switch drivers[driver].presence {
         case .live: break
@@ -168,16 +171,19 @@ public struct Fanout: Sendable {
     /// The fastest this viewer wants to hear, in writes a second; nil for the default (API.md: every tick, or four a
     /// second for a viewer of more than eight drivers).
     public mutating func setRate(_ hertz: Double?, of viewer: ViewerIndex) {
-        viewers[viewer].requestedInterval = hertz.map { Microseconds(1_000_000 / max(0.01, min($0, 50))) }
+        viewers[viewer].requestedInterval = hertz.map { Int32(1_000_000 / max(0.01, min($0, 50))) } ?? -1
     }
 
+    /// Walks the shorter of the two lists: a dispatcher watches thousands of drivers, and a star is watched by thousands.
     private func edge(from viewer: ViewerIndex, to driver: DriverIndex) -> Int? {
-        var edge = viewers[viewer].firstEdge
-        while edge >= 0 {
-            if edges[Int(edge)].driver == Int32(driver) { return Int(edge) }
-            edge = edges[Int(edge)].nextOfViewer
+        if drivers[driver].edgeCount < viewers[viewer].edgeCount {
+            var edge = drivers[driver].firstEdge
+            while edge >= 0, edges[Int(edge)].viewer != Int32(viewer) { edge = edges[Int(edge)].nextOfDriver }
+            return edge < 0 ? nil : Int(edge)
         }
-        return nil
+        var edge = viewers[viewer].firstEdge
+        while edge >= 0, edges[Int(edge)].driver != Int32(driver) { edge = edges[Int(edge)].nextOfViewer }
+        return edge < 0 ? nil : Int(edge)
     }
 
     private mutating func takeEdge() -> Int {
@@ -206,6 +212,7 @@ public struct Fanout: Sendable {
         }
         if removed.nextOfViewer >= 0 { edges[Int(removed.nextOfViewer)].previousOfViewer = removed.previousOfViewer }
         viewers[Int(removed.viewer)].edgeCount -= 1
+        drivers[Int(removed.driver)].edgeCount -= 1
         counters.subscriptions -= 1
         edges[edge] = FanoutEdge(viewer: -1, driver: -1)
         edges[edge].nextOfDriver = freeEdge
@@ -295,6 +302,7 @@ public struct FanoutCounters: Sendable {
 struct FanoutDriver: Sendable {
     var position: Position?
     var firstEdge: Int32 = -1
+    var edgeCount: Int32 = 0
     var presence = Presence.unknown
     /// Bits of `FanoutEdge` to hand to every edge.
     var news: UInt8 = 0
@@ -303,26 +311,27 @@ struct FanoutDriver: Sendable {
 
 /// What the fan-out keeps a viewer.
 struct FanoutViewer: Sendable {
-    var handle: Int
+    var handle: Int32
     var firstEdge: Int32 = -1
     var firstPending: Int32 = -1
-    var edgeCount = 0
+    var edgeCount: Int32 = 0
     /// Long ago where it never was written to.
     var lastWriteAt = Microseconds.min / 2
-    var requestedInterval: Microseconds?
+    /// When it last began to be blocked.
+    var blockedAt: Microseconds = 0
+    /// Microseconds; negative for the default.
+    var requestedInterval: Int32 = -1
     var isReady = false
     /// The socket refused bytes and has not reported room since.
     var isBlocked = false
-    /// When it last began to be blocked.
-    var blockedAt: Microseconds = 0
 
     init(handle: Int) {
-        self.handle = handle
+        self.handle = Int32(handle)
     }
 
     /// The least time between two writes.
     var interval: Microseconds {
-        requestedInterval ?? (edgeCount > 8 ? 250_000 : 0)
+        requestedInterval >= 0 ? Microseconds(requestedInterval) : edgeCount > 8 ? 250_000 : 0
     }
 
     /// The earliest next write.

@@ -160,7 +160,7 @@ struct FrameComposer: Sendable {
 
     private static func appendSubject(_ id: DriverID, to writer: inout JSONWriter) {
         writer.raw(",\"subjects\":[\"driver:")
-        for index in 0..<id.text.count { writer.bytes.append(id.text[index]) }
+        writer.bytes.append(addingCapacity: id.text.count) { id.text.append(to: &$0) }
         writer.raw("\"]")
     }
 

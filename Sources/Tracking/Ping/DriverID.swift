@@ -12,6 +12,14 @@ public struct DriverID: Hashable, Sendable {
         self.text = text
     }
 
+    /// Nil where there are no bytes, too many, or one that is another character.
+    public init?(_ bytes: Span<UInt8>) {
+        guard !bytes.isEmpty else { return nil }
+        for index in bytes.indices where !Self.allows(bytes[index]) { return nil }
+        guard let text = ShortText(bytes) else { return nil }
+        self.text = text
+    }
+
     /// Nil where `text` is empty, too long or holds another character.
     public init?(_ text: String) {
         guard let short = ShortText(text) else { return nil }
@@ -21,14 +29,12 @@ public struct DriverID: Hashable, Sendable {
     /// The id as a `String`: for messages and replies off the hot path.
     public var string: String { text.string }
 
+    /// `0-9 - . :` and `A-Z a-z _`, a bit each: characters below 64 and those from 64 on.
+    private static let allowed: (below: UInt64, above: UInt64) = (0x07FF_6000_0000_0000, 0x07FF_FFFE_87FF_FFFE)
+
     @inline(__always)
     private static func allows(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"),
-            UInt8(ascii: "-"):
-            true
-        default: false
-        }
+        let half = byte < 64 ? allowed.below : allowed.above
+        return byte < 128 && half &>> UInt64(byte & 63) & 1 == 1
     }
 }

@@ -58,8 +58,7 @@ public struct PingRecord: Sendable, Equatable {
         let driverLength = Int(bytes[3])
         let sessionLength = Int(bytes[44])
         guard bytes.count == 45 + driverLength + sessionLength,
-            let driverText = ShortText(bytes.extracting(45..<(45 + driverLength))),
-            let driver = DriverID(driverText),
+            let driver = DriverID(bytes.extracting(45..<(45 + driverLength))),
             let session = ShortText(bytes.extracting((45 + driverLength)..<bytes.count))
         else { return nil }
         self.driver = driver

@@ -15,8 +15,16 @@ public struct ShortText: Sendable {
     /// The bytes, or nil where there are more than `capacity`. Whoever calls vouches that they are UTF-8.
     public init?(_ bytes: Span<UInt8>) {
         guard bytes.count <= Self.capacity else { return nil }
-        for index in bytes.indices { words[index >> 3] |= UInt64(bytes[index]) << UInt64((index & 7) << 3) }
-        length = UInt8(bytes.count)
+        var word: UInt64 = 0
+        for index in bytes.indices {
+            word |= UInt64(bytes[index]) &<< UInt64(truncatingIfNeeded: (index & 7) &<< 3)
+            if index & 7 == 7 {
+                words[index &>> 3] = word
+                word = 0
+            }
+        }
+        if bytes.count & 7 != 0 { words[bytes.count &>> 3] = word }
+        length = UInt8(truncatingIfNeeded: bytes.count)
     }
 
     /// The text, or nil where it is longer than `capacity` bytes.
@@ -33,7 +41,7 @@ public struct ShortText: Sendable {
 
     /// The byte at `index`, which must be below `count`.
     @inline(__always) public subscript(index: Int) -> UInt8 {
-        UInt8(truncatingIfNeeded: words[index >> 3] >> UInt64((index & 7) << 3))
+        UInt8(truncatingIfNeeded: words[index &>> 3] &>> UInt64(truncatingIfNeeded: (index & 7) &<< 3))
     }
 
     /// Mixes the text into a number that depends on `seed`.
@@ -53,6 +61,21 @@ public struct ShortText: Sendable {
         words[Int(length) >> 3] |= UInt64(byte) << UInt64((length & 7) << 3)
         length += 1
         return true
+    }
+
+    /// Appends the bytes; `output` must have room for `count` of them.
+    public func append(to output: inout OutputSpan<UInt8>) {
+        var left = count
+        var index = 0
+        while left > 0 {
+            var word = words[index]
+            for _ in 0..<min(left, 8) {
+                output.append(UInt8(truncatingIfNeeded: word))
+                word &>>= 8
+            }
+            left &-= 8
+            index &+= 1
+        }
     }
 
     /// The text as a `String`: for messages and replies off the hot path.

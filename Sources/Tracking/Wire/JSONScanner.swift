@@ -64,9 +64,24 @@ struct JSONScanner {
     // MARK: Strings
 
     /// A string; its opening quote is next.
+    @inline(__always)
     mutating func string(_ input: Span<UInt8>) throws(JSONError) -> JSONString {
         try expect(UInt8(ascii: "\""), input)
+        return try stringContents(input)
+    }
+
+    /// Whether a byte stands for itself in a string: printable ASCII but for the quote and the backslash, and DEL.
+    @inline(__always)
+    static func isPlain(_ byte: UInt8) -> Bool {
+        byte &- 0x20 < 0x60 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
+
+    /// A string whose opening quote was taken.
+    mutating func stringContents(_ input: Span<UInt8>) throws(JSONError) -> JSONString {
         let start = position
+        var index = start
+        while index < input.count, Self.isPlain(input[index]) { index &+= 1 }
+        position = index
         var hasEscapes = false
         while position < input.count {
             let byte = input[position]
@@ -183,52 +198,66 @@ struct JSONScanner {
             number.isNegative = true
             position += 1
         }
-        guard let first = digit(input) else { throw .syntax(position) }
-        add(first, to: &number, fraction: false)
-        if first != 0 {
-            while let next = digit(input) { add(next, to: &number, fraction: false) }
+        let first = position
+        let beyond = digits(input, into: &number)
+        // RFC 8259 wants a digit, and no other behind a leading zero.
+        guard position > first else { throw .syntax(position) }
+        if input[first] == UInt8(ascii: "0"), position > first + 1 { throw .syntax(first + 1) }
+        if beyond > 0 {
+            // Only the magnitude matters; it no longer fits any integer either.
+            number.exponent += beyond
+            number.isInteger = false
         }
         if position < input.count, input[position] == UInt8(ascii: ".") {
             position += 1
             number.isInteger = false
-            guard let next = digit(input) else { throw .syntax(position) }
-            add(next, to: &number, fraction: true)
-            while let next = digit(input) { add(next, to: &number, fraction: true) }
+            let start = position
+            let beyond = digits(input, into: &number)
+            guard position > start else { throw .syntax(position) }
+            number.exponent -= position - start - beyond
         }
-        if position < input.count, input[position] | 0x20 == UInt8(ascii: "e") {
-            position += 1
-            number.isInteger = false
-            var isNegative = false
-            if position < input.count, input[position] == UInt8(ascii: "+") || input[position] == UInt8(ascii: "-") {
-                isNegative = input[position] == UInt8(ascii: "-")
-                position += 1
-            }
-            guard var exponent = digit(input).map(Int.init) else { throw .syntax(position) }
-            while let next = digit(input) { exponent = min(exponent * 10 + Int(next), JSONNumber.exponentLimit) }
-            number.exponent += isNegative ? -exponent : exponent
-        }
+        if position < input.count, input[position] | 0x20 == UInt8(ascii: "e") { try exponent(input, of: &number) }
         return number
     }
 
+    /// Takes all digits that follow; returns how many no longer went into the mantissa, which holds 19.
     @inline(__always)
-    private mutating func digit(_ input: Span<UInt8>) -> UInt64? {
-        guard position < input.count else { return nil }
-        let value = input[position] &- UInt8(ascii: "0")
-        guard value < 10 else { return nil }
-        position += 1
-        return UInt64(value)
+    private mutating func digits(_ input: Span<UInt8>, into number: inout JSONNumber) -> Int {
+        var index = position
+        var mantissa = number.mantissa
+        var beyond = 0
+        while index < input.count {
+            let digit = input[index] &- UInt8(ascii: "0")
+            guard digit < 10 else { break }
+            if mantissa < 1_000_000_000_000_000_000 {
+                mantissa = mantissa &* 10 &+ UInt64(digit)
+            } else {
+                beyond &+= 1
+            }
+            index &+= 1
+        }
+        position = index
+        number.mantissa = mantissa
+        return beyond
     }
 
-    @inline(__always)
-    private func add(_ digit: UInt64, to number: inout JSONNumber, fraction: Bool) {
-        if number.mantissa < 1_000_000_000_000_000_000 {
-            number.mantissa = number.mantissa * 10 + digit
-            if fraction { number.exponent -= 1 }
-        } else if !fraction {
-            // Beyond 19 digits only the magnitude matters; it no longer fits any integer either.
-            number.exponent += 1
-            number.isInteger = false
+    private mutating func exponent(_ input: Span<UInt8>, of number: inout JSONNumber) throws(JSONError) {
+        position += 1
+        number.isInteger = false
+        var isNegative = false
+        if position < input.count, input[position] == UInt8(ascii: "+") || input[position] == UInt8(ascii: "-") {
+            isNegative = input[position] == UInt8(ascii: "-")
+            position += 1
         }
+        guard var exponent = digit(input) else { throw .syntax(position) }
+        while let next = digit(input) { exponent = min(exponent * 10 + next, JSONNumber.exponentLimit) }
+        number.exponent += isNegative ? -exponent : exponent
+    }
+
+    private mutating func digit(_ input: Span<UInt8>) -> Int? {
+        guard position < input.count, input[position] &- UInt8(ascii: "0") < 10 else { return nil }
+        position += 1
+        return Int(input[position - 1] - UInt8(ascii: "0"))
     }
 
     /// `true`, `false` or `null`; its first byte is next.
@@ -240,10 +269,11 @@ struct JSONScanner {
     }
 
     /// Consumes `length` bytes if they are the little-endian characters of `word`.
-    private mutating func spells(_ input: Span<UInt8>, _ word: UInt64, _ length: Int) -> Bool {
+    @inline(__always)
+    mutating func spells(_ input: Span<UInt8>, _ word: UInt64, _ length: Int) -> Bool {
         guard position + length <= input.count else { return false }
         for index in 0..<length
-        where input[position + index] != UInt8(truncatingIfNeeded: word >> UInt64(8 * index)) { return false }
+        where input[position &+ index] != UInt8(truncatingIfNeeded: word &>> UInt64(8 &* index)) { return false }
         position += length
         return true
     }

@@ -34,38 +34,15 @@ public struct JSONWriter: Sendable {
 
     /// `value` / 10^`decimals`, without trailing zeros.
     public mutating func fixed(_ value: Int64, decimals: Int) {
-        var magnitude = value.magnitude
-        var decimals = decimals
-        while decimals > 0, magnitude % 10 == 0 {
-            magnitude /= 10
-            decimals -= 1
-        }
-        // Filled from the end, then appended in one go.
-        var text = InlineArray<24, UInt8>(repeating: 0)
-        var start = 24
-        repeat {
-            start -= 1
-            text[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: magnitude % 10)
-            magnitude /= 10
-            decimals -= 1
-            if decimals == 0 {
-                start -= 1
-                text[start] = UInt8(ascii: ".")
-            }
-        } while magnitude != 0 || decimals >= 0
-        if value < 0 {
-            start -= 1
-            text[start] = UInt8(ascii: "-")
-        }
-        bytes.append(addingCapacity: 24 - start) { output in
-            for index in start..<24 { output.append(text[index]) }
-        }
+        let text = DecimalText(value, decimals: decimals)
+        bytes.append(addingCapacity: text.count) { text.append(to: &$0) }
     }
 
     /// A measurement to three decimals (millimetres, thousandths of a degree). It must not be NaN; what is absurdly
     /// large, as only a corrupt store can hold, is written as ±10¹².
     public mutating func thousandths(_ value: Float) {
-        fixed(Int64((max(-1e12, min(Double(value), 1e12)) * 1_000).rounded()), decimals: 3)
+        let text = DecimalText(thousandths: value)
+        bytes.append(addingCapacity: text.count) { text.append(to: &$0) }
     }
 
     /// A coordinate.
@@ -78,7 +55,7 @@ public struct JSONWriter: Sendable {
     public mutating func id(_ id: DriverID) {
         bytes.append(addingCapacity: id.text.count + 2) { output in
             output.append(UInt8(ascii: "\""))
-            for index in 0..<id.text.count { output.append(id.text[index]) }
+            id.text.append(to: &output)
             output.append(UInt8(ascii: "\""))
         }
     }

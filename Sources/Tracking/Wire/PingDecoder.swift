@@ -73,6 +73,10 @@ private struct NativePingReader {
             try syntax { (scanner) throws(JSONError) in try scanner.expect(UInt8(ascii: "{"), input) }
             if !scanner.consume(UInt8(ascii: "}"), input) {
                 repeat {
+                    let isUsual = try syntax { (scanner) throws(JSONError) in
+                        try scanner.usualMember(of: &ping, &members, input)
+                    }
+                    if isUsual { continue }
                     let key = try syntax { (scanner) throws(JSONError) in try MemberKey(&scanner, input) }
                     if key.isPings { envelopeMembers += 1 }
                     if allowsEnvelope, key.isPings, !isEnvelope, scanner.peek(input) == UInt8(ascii: "[") {
@@ -141,8 +145,8 @@ extension JSONScanner {
         var members = MemberRegister()
         if !consume(UInt8(ascii: "}"), input) {
             repeat {
-                let key = try MemberKey(&self, input)
-                try member(key, of: &ping, &members, input)
+                if try usualMember(of: &ping, &members, input) { continue }
+                try member(try MemberKey(&self, input), of: &ping, &members, input)
             } while consume(UInt8(ascii: ","), input)
             try expect(UInt8(ascii: "}"), input)
         }

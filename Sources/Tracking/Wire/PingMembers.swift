@@ -4,40 +4,49 @@
 struct MemberKey {
     private var low: UInt64 = 0
     private var high: UInt64 = 0
-    /// FNV-1a over the decoded name: tells unknown members apart.
-    private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     /// No field's name: longer than two words, or holding U+0000, which packing cannot tell from its padding.
     private var isForeign = false
+    private let token: JSONString
 
     /// Reads the name and the colon after it.
     @inline(__always)
     init(_ scanner: inout JSONScanner, _ input: Span<UInt8>) throws(JSONError) {
-        scanner.skipSpace(input)
-        let token = try scanner.string(input)
-        if token.hasEscapes {
-            var index = 0
+        try scanner.expect(UInt8(ascii: "\""), input)
+        let start = scanner.position
+        // Every name of ours is plain and short: read and packed in one go. What is not so is read again with all rules.
+        var index = start
+        while index < input.count, JSONScanner.isPlain(input[index]), index - start < 16 {
+            let bits = UInt64(input[index]) &<< UInt64(truncatingIfNeeded: (index &- start) &<< 3)
+            if index &- start < 8 { low |= bits } else { high |= bits }
+            index &+= 1
+        }
+        if index < input.count, input[index] == UInt8(ascii: "\"") {
+            scanner.position = index &+ 1
+            token = JSONString(start: start, end: index, hasEscapes: false)
+        } else {
+            token = try scanner.stringContents(input)
+            low = 0
+            high = 0
+            var count = 0
             _ = JSONScanner.unescape(token, input) { byte in
-                if byte == 0 { isForeign = true }
-                add(byte, at: index)
-                index += 1
+                if byte == 0 || count >= 16 { isForeign = true }
+                let bits = UInt64(byte) &<< UInt64(truncatingIfNeeded: count &<< 3)
+                if count < 8 { low |= bits } else if count < 16 { high |= bits }
+                count &+= 1
                 return true
             }
-        } else {
-            for index in token.start..<token.end { add(input[index], at: index - token.start) }
         }
         try scanner.expect(UInt8(ascii: ":"), input)
     }
 
-    @inline(__always)
-    private mutating func add(_ byte: UInt8, at index: Int) {
-        if index < 8 {
-            low |= UInt64(byte) << UInt64(8 * index)
-        } else if index < 16 {
-            high |= UInt64(byte) << UInt64(8 * (index - 8))
-        } else {
-            isForeign = true
+    /// FNV-1a over the decoded name: tells unknown members apart.
+    func hash(_ input: Span<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        _ = JSONScanner.unescape(token, input) { byte in
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+            return true
         }
-        hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+        return hash
     }
 
     /// The name is `pings`.
@@ -112,15 +121,69 @@ struct MemberRegister {
 }
 
 extension JSONScanner {
-    /// Reads the value of `key` into `ping`; on a value of the wrong kind notes the defect and steps over it.
+    /// Reads a member, name and value, into `ping`, if its name is a usual one; takes nothing otherwise.
+    @inline(__always)
+    mutating func usualMember(
+        of ping: inout DecodedPing, _ members: inout MemberRegister, _ input: Span<UInt8>
+    ) throws(JSONError) -> Bool {
+        skipSpace(input)
+        guard let field = usualName(input) else { return false }
+        try value(of: field, &ping, &members, input)
+        return true
+    }
+
+    /// The field whose name stands next, quoted and with its colon, as devices write it: compared with the names whose
+    /// first letter it has, a word at a time. Nil, with nothing taken, where `MemberKey` has to look.
+    @inline(__always)
+    private mutating func usualName(_ input: Span<UInt8>) -> PingField? {
+        guard position + 1 < input.count else { return nil }
+        let start = position
+        var field: PingField?
+        // The words are the quoted names' bytes, little-endian, eight at a time, the rest with the colon.
+        switch input[position + 1] {
+        case UInt8(ascii: "r"):
+            if spells(input, 0x6564_726F_6365_7222, 8), spells(input, 0x3A_2274_615F_64, 6) { field = .recordedAt }
+        case UInt8(ascii: "l"):
+            if spells(input, 0x3A_2274_616C_22, 6) {
+                field = .latitude
+            } else if spells(input, 0x3A_2267_6E6C_22, 6) {
+                field = .longitude
+            }
+        case UInt8(ascii: "a"):
+            if spells(input, 0x6361_7275_6363_6122, 8), spells(input, 0x3A22_79, 3) { field = .accuracy }
+        case UInt8(ascii: "s"):
+            if spells(input, 0x3A22_6465_6570_7322, 8) {
+                field = .speed
+            } else if spells(input, 0x3A_2271_6573_22, 6) {
+                field = .sequence
+            }
+        case UInt8(ascii: "h"):
+            if spells(input, 0x676E_6964_6165_6822, 8), spells(input, 0x3A22, 2) { field = .heading }
+        case UInt8(ascii: "d"):
+            if spells(input, 0x5F72_6576_6972_6422, 8), spells(input, 0x3A22_6469, 4) { field = .driverID }
+        default: break
+        }
+        if field == nil { position = start }
+        return field
+    }
+
+    /// Reads the value of `key` into `ping`, or steps over it where no field has that name.
     @inline(__always)
     mutating func member(
         _ key: MemberKey, of ping: inout DecodedPing, _ members: inout MemberRegister, _ input: Span<UInt8>
     ) throws(JSONError) {
         guard let field = key.field else {
-            if let defect = members.noteUnknown(key.hash) { ping.defect = ping.defect ?? defect }
+            if let defect = members.noteUnknown(key.hash(input)) { ping.defect = ping.defect ?? defect }
             return try skipValue(input)
         }
+        try value(of: field, &ping, &members, input)
+    }
+
+    /// Reads a value; on one of the wrong kind notes the defect and steps over it.
+    @inline(__always)
+    private mutating func value(
+        of field: PingField, _ ping: inout DecodedPing, _ members: inout MemberRegister, _ input: Span<UInt8>
+    ) throws(JSONError) {
         if !members.note(field) { ping.defect = ping.defect ?? .twice(field) }
         switch peek(input) {
         case UInt8(ascii: "n"):
@@ -131,7 +194,12 @@ extension JSONScanner {
             if !field.set(number, &ping) { ping.defect = ping.defect ?? .invalid(field) }
         case UInt8(ascii: "\""):
             let token = try string(input)
-            if !field.set(JSONScanner.text(token, input), &ping) { ping.defect = ping.defect ?? .invalid(field) }
+            if field == .driverID, !token.hasEscapes {
+                ping.driver = DriverID(input.extracting(token.start..<token.end))
+                if ping.driver == nil { ping.defect = ping.defect ?? .invalid(field) }
+            } else if !field.set(JSONScanner.text(token, input), &ping) {
+                ping.defect = ping.defect ?? .invalid(field)
+            }
         case UInt8(ascii: "t"), UInt8(ascii: "f"):
             let word = try literal(input)
             if field == .mock {

@@ -21,41 +21,46 @@ public enum Timestamp {
         return Int64(seconds) * 1_000_000 + fraction
     }
 
-    /// Appends `2026-11-21T07:33:48.125Z`: milliseconds, UTC. The instant must lie in the years 0 to 9999.
-    public static func append(_ instant: Microseconds, to bytes: inout [UInt8]) {
+    /// Appends `2026-11-21T07:33:48.125Z`: milliseconds, UTC. The instant must lie in the years 0 to 9999, and `output` must
+    /// have room for `textBytes`.
+    public static func append(_ instant: Microseconds, to output: inout OutputSpan<UInt8>) {
         let milliseconds = floorDivide(instant, 1_000)
         let seconds = floorDivide(milliseconds, 1_000)
         let days = floorDivide(seconds, 86_400)
         let secondOfDay = Int(seconds - days * 86_400)
         let (year, month, day) = civil(daysSinceEpoch: Int(days))
-        func pad(_ value: Int, _ width: Int) {
-            var divisor = 1
-            for _ in 1..<width { divisor *= 10 }
-            while divisor > 0 {
-                bytes.append(UInt8(ascii: "0") + UInt8(value / divisor % 10))
-                divisor /= 10
-            }
+        pad(year, 4, &output)
+        output.append(UInt8(ascii: "-"))
+        pad(month, 2, &output)
+        output.append(UInt8(ascii: "-"))
+        pad(day, 2, &output)
+        output.append(UInt8(ascii: "T"))
+        pad(secondOfDay / 3_600, 2, &output)
+        output.append(UInt8(ascii: ":"))
+        pad(secondOfDay / 60 % 60, 2, &output)
+        output.append(UInt8(ascii: ":"))
+        pad(secondOfDay % 60, 2, &output)
+        output.append(UInt8(ascii: "."))
+        pad(Int(milliseconds - seconds * 1_000), 3, &output)
+        output.append(UInt8(ascii: "Z"))
+    }
+
+    /// How long the text of `append` is.
+    public static let textBytes = 24
+
+    @inline(__always)
+    private static func pad(_ value: Int, _ width: Int, _ output: inout OutputSpan<UInt8>) {
+        var divisor = width == 4 ? 1_000 : width == 3 ? 100 : 10
+        while divisor > 0 {
+            output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
+            divisor /= 10
         }
-        pad(year, 4)
-        bytes.append(UInt8(ascii: "-"))
-        pad(month, 2)
-        bytes.append(UInt8(ascii: "-"))
-        pad(day, 2)
-        bytes.append(UInt8(ascii: "T"))
-        pad(secondOfDay / 3_600, 2)
-        bytes.append(UInt8(ascii: ":"))
-        pad(secondOfDay / 60 % 60, 2)
-        bytes.append(UInt8(ascii: ":"))
-        pad(secondOfDay % 60, 2)
-        bytes.append(UInt8(ascii: "."))
-        pad(Int(milliseconds - seconds * 1_000), 3)
-        bytes.append(UInt8(ascii: "Z"))
     }
 
     /// The instant as RFC 3339 text in UTC with milliseconds.
     public static func string(_ instant: Microseconds) -> String {
         var bytes: [UInt8] = []
-        append(instant, to: &bytes)
+        bytes.append(addingCapacity: textBytes) { append(instant, to: &$0) }
         return String(decoding: bytes, as: UTF8.self)
     }
 

@@ -17,7 +17,7 @@ final class RunningPeer {
             [
                 "taskset", "-c", "\(stage.serverCore)", "\(PeerSetup.directory)/\(peer.folder)/start", "\(port)",
                 directory.path,
-            ],
+            ] + peer.arguments,
             environment: [
                 "DROVER_REDIS_URL": stage.redis.url,
                 "DROVER_POSTGRES_URL": stage.postgres.url(database: Stage.database),

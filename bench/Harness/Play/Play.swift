@@ -19,6 +19,7 @@ struct Play: ParsableCommand {
     @Flag(help: "Allow a target that is not this machine: only your own, or with its owner's consent.")
     var allowRemote = false
     @Option(help: "A file for JSON lines: one a second, and the result.") var json: String?
+    @Option(help: "A file for the latencies' chart as SVG.") var chart: String?
     @Option(help: "Seconds that are measured, in place of the file's.") var seconds: Double?
     @Option(help: "The part of the drivers and viewers that takes part, such as 0.1.") var scale = 1.0
     @Option(help: "The core of a gateway that is started; start this program on another.") var serverCore = 0
@@ -53,7 +54,7 @@ struct Play: ParsableCommand {
             CostWatch.Server(name: "Redis", process: stage.redis.processID),
             CostWatch.Server(name: "Postgres", process: stage.postgres.processID ?? 0, isTree: true),
         ]
-        let player = Player(scenario: scenario, target: "a private gateway", view: view, lines: lines)
+        let player = Player(scenario: scenario, target: "a private gateway", view: view, lines: lines, chart: chart)
         try player.play(at: ServerAddress(port: stage.port), token: stage.key, CostWatch(servers))
     }
 
@@ -66,7 +67,7 @@ struct Play: ParsableCommand {
         let servers = pid.map { [CostWatch.Server(name: "process \($0)", process: $0)] } ?? []
         let view = LiveView(title: scenario.name)
         if !scenario.gateway.isEmpty { view.say("the file's gateway settings are not applied to \(target)") }
-        let player = Player(scenario: scenario, target: target, view: view, lines: lines)
+        let player = Player(scenario: scenario, target: target, view: view, lines: lines, chart: chart)
         try player.play(at: server, token: token, CostWatch(servers))
     }
 }
@@ -77,6 +78,7 @@ private struct Player {
     let target: String
     let view: LiveView
     let lines: LineFile
+    let chart: String?
 
     func play(at server: ServerAddress, token: String, _ watch: CostWatch) throws {
         let load =
@@ -93,6 +95,15 @@ private struct Player {
         let played = PlayResult(scenario, target: target, result, watch)
         lines.write("{\"result\":\(try played.json)}\n")
         print(PlayTable(result: played).text, terminator: "")
+        if let chart,
+            let drawn = Charts.latency(
+                of: played.histograms, title: "Latency: \(played.scenario)",
+                remark: "\(grouped(decimals(played.pingsPerSecond, 0))) pings and "
+                    + "\(grouped(decimals(played.deliveriesPerSecond, 0))) deliveries a second; from their intended times"
+            )
+        {
+            try TextFile.write(drawn.svg, to: chart)
+        }
         fflush(nil)
     }
 

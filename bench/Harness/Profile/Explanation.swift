@@ -27,12 +27,14 @@ struct Explanation {
     /// Runs `load` once more, with perf at the side, if one of `goals` was measured and missed. Without perf the threads
     /// of `measurement` must do.
     func explain(
-        _ goals: [String], _ measurement: Measurement, of subject: Subject = .gateway, again load: () -> Load
+        _ goals: [String], _ measurement: Measurement?, of subject: Subject = .gateway, again load: () -> Load
     ) throws {
         let missed = goals.filter { report.misses([$0]) }
         guard !missed.isEmpty else { return }
         guard PerfProfile.isAvailable else {
-            if subject != .redis { report.explain(missed, of: Subject.gateway.name, Self.threads(measurement)) }
+            if subject != .redis, let measurement {
+                report.explain(missed, of: Subject.gateway.name, Self.threads(measurement))
+            }
             return
         }
         report.progress("a goal is missed: where \(subject.name) goes …")

@@ -15,11 +15,11 @@ struct Axis {
     private let low: Double
     private let high: Double
 
-    /// Logarithmic where the values span more than a decade and a half and none is zero, unless said otherwise.
+    /// Logarithmic where the values span a decade and none is zero, unless said otherwise.
     init(_ values: [Double], scale: Scale? = nil) {
         let least = values.min() ?? 0
         let most = max(values.max() ?? 1, 1e-9)
-        self.scale = scale ?? (least > 0 && most / least > 30 ? .logarithmic : .linear)
+        self.scale = scale ?? (least > 0 && most / least >= 10 ? .logarithmic : .linear)
         switch self.scale {
         case .linear:
             let step = Self.step(most)

@@ -23,7 +23,6 @@ struct Chart {
     /// The plot's edges.
     private static let left = 76.0
     private static let right = 728.0
-    private static let top = 92.0
     private static let bottom = 372.0
     /// Okabe and Ito's palette (2008), told apart with any colour vision; markers differ too.
     private static let colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -43,14 +42,14 @@ struct Chart {
             """
         body += axes(x, y)
         body += legend
-        for (index, line) in series.enumerated() { body += Self.line(line, index, x, y) }
+        for (index, line) in series.enumerated() { body += self.line(line, index, x, y) }
         return body + "</svg>\n"
     }
 
     private func axes(_ x: Axis, _ y: Axis) -> String {
         var text = ""
         for tick in y.ticks {
-            let place = Self.vertical(y, tick)
+            let place = vertical(y, tick)
             text += """
                 <line x1="\(Self.left)" x2="\(Self.right)" y1="\(place)" y2="\(place)" stroke="#ddd"/>
                 <text x="\(Self.left - 8)" y="\(place)" dy="0.35em" text-anchor="end">\(y.label(tick))</text>\n
@@ -64,51 +63,68 @@ struct Chart {
                 """
         }
         let middle = (Self.left + Self.right) / 2
-        let height = (Self.top + Self.bottom) / 2
+        let height = (top + Self.bottom) / 2
         text += """
             <line x1="\(Self.left)" x2="\(Self.right)" y1="\(Self.bottom)" y2="\(Self.bottom)" stroke="#444"/>
             <text x="\(middle)" y="\(Self.bottom + 48)" text-anchor="middle">\(Self.escaped(xLabel))</text>
             <text transform="translate(20 \(height)) rotate(-90)" text-anchor="middle">\(Self.escaped(yLabel))</text>\n
             """
         if let level {
-            let place = Self.vertical(y, level.value)
+            let place = vertical(y, level.value)
             text += """
                 <line x1="\(Self.left)" x2="\(Self.right)" y1="\(place)" y2="\(place)" stroke="#777" \
                 stroke-dasharray="6 4"/>
-                <text x="\(Self.right)" y="\(place)" dy="-6" text-anchor="end" \
-                fill="#555">\(Self.escaped(level.name))</text>\n
+
                 """
         }
         return text
     }
 
     private var legend: String {
-        guard series.count > 1 else { return "" }
+        guard hasLegend else { return "" }
         var text = ""
-        var place = Self.left
-        for (index, line) in series.enumerated() {
+        for (index, (x, y)) in legendPlaces.enumerated() {
+            let isLevel = index == series.count
+            let stroke = isLevel ? "#777\" stroke-dasharray=\"6 4" : "\(Self.colour(index))\" stroke-width=\"2"
             text += """
-                <line x1="\(place)" x2="\(place + 24)" y1="71" y2="71" stroke="\(Self.colour(index))" stroke-width="2"/>
-                \(Self.marker(index, place + 12, 71))
-                <text x="\(place + 31)" y="71" dy="0.35em">\(Self.escaped(line.name))</text>\n
+                <line x1="\(x)" x2="\(x + 24)" y1="\(y)" y2="\(y)" stroke="\(stroke)"/>
+                \(isLevel ? "" : Self.marker(index, x + 12, y))
+                <text x="\(x + 31)" y="\(y)" dy="0.35em">\(Self.escaped(legendNames[index]))</text>\n
                 """
-            // Some 7 px a letter at this size.
-            place += 52 + Double(line.name.count) * 7
         }
         return text
     }
 
-    private static func line(_ series: Series, _ index: Int, _ x: Axis, _ y: Axis) -> String {
-        let places = series.points.map { (horizontal(x, $0.x), vertical(y, $0.y)) }
+    private var legendNames: [String] { series.map(\.name) + (level.map { [$0.name] } ?? []) }
+
+    private var hasLegend: Bool { legendNames.count > 1 }
+
+    /// One behind the other, in as many lines as it takes.
+    private var legendPlaces: [(x: Double, y: Double)] {
+        var (x, y) = (Self.left, 71.0)
+        return legendNames.map { name in
+            // Some 7 px a letter at this size.
+            let width = 52 + Double(name.count) * 7
+            if x > Self.left, x + width > Self.right { (x, y) = (Self.left, y + 20) }
+            defer { x += width }
+            return (x, y)
+        }
+    }
+
+    /// The plot's upper edge: below the legend.
+    private var top: Double { hasLegend ? (legendPlaces.last?.y ?? 71) + 21 : 71 }
+
+    private func line(_ series: Series, _ index: Int, _ x: Axis, _ y: Axis) -> String {
+        let places = series.points.map { (Self.horizontal(x, $0.x), vertical(y, $0.y)) }
         let path = places.map { "\($0.0),\($0.1)" }.joined(separator: " ")
         var text = """
-            <polyline points="\(path)" fill="none" stroke="\(colour(index))" stroke-width="2" \
+            <polyline points="\(path)" fill="none" stroke="\(Self.colour(index))" stroke-width="2" \
             stroke-linejoin="round"/>\n
             """
         // Markers of a dense curve would hide it.
         let every = max(1, places.count / 12)
         for (number, place) in places.enumerated() where number.isMultiple(of: every) || number == places.count - 1 {
-            text += marker(index, Double(place.0) ?? 0, Double(place.1) ?? 0) + "\n"
+            text += Self.marker(index, Double(place.0) ?? 0, Double(place.1) ?? 0) + "\n"
         }
         return text
     }
@@ -135,8 +151,8 @@ struct Chart {
         number(left + min(1, max(0, axis.position(value))) * (right - left))
     }
 
-    private static func vertical(_ axis: Axis, _ value: Double) -> String {
-        number(bottom - min(1, max(0, axis.position(value))) * (bottom - top))
+    private func vertical(_ axis: Axis, _ value: Double) -> String {
+        Self.number(Self.bottom - min(1, max(0, axis.position(value))) * (Self.bottom - top))
     }
 
     private static func number(_ value: Double) -> String { decimals(value, 1) }

@@ -45,9 +45,21 @@ struct Charts {
 
     /// Nil for a run in which nobody was answered.
     private static func latency(_ run: RunRecord) -> Chart? {
+        func rate(_ count: Int) -> String { grouped(decimals(Double(count) / max(run.seconds, 0.001), 0)) }
+        let deliveries = run.deliveries > 0 ? " and \(rate(run.deliveries)) deliveries" : ""
+        return latency(
+            of: run.histograms, title: "Latency: \(run.name)",
+            remark: "\(rate(run.pings)) pings\(deliveries) a second; from the intended time of each ping")
+    }
+
+    /// Latency by percentile, a line a histogram. Nil where none has counted enough.
+    static func latency(of histograms: [HistogramRecord], title: String, remark: String) -> Chart? {
         let names = ["ack": "ping to acknowledgement", "viewer": "ping to viewer", "row": "ping to row in Postgres"]
-        let series = run.histograms.compactMap { histogram -> Chart.Series? in
-            guard let name = names[histogram.name], histogram.count > 0 else { return nil }
+        // The generator's own delay is nobody's latency.
+        let generator: Set = ["lag", "generator late"]
+        let series = histograms.compactMap { histogram -> Chart.Series? in
+            let name = names[histogram.name] ?? histogram.name
+            guard !generator.contains(name), histogram.count > 0 else { return nil }
             // Beyond one in `count` there is nothing but the largest value.
             let end = 100 - 100 / Double(histogram.count)
             let points = zip(histogram.percentiles, histogram.milliseconds)
@@ -56,12 +68,9 @@ struct Charts {
             return points.count < 2 ? nil : Chart.Series(name: name, points: points)
         }
         guard !series.isEmpty else { return nil }
-        func rate(_ count: Int) -> String { grouped(decimals(Double(count) / max(run.seconds, 0.001), 0)) }
-        let deliveries = run.deliveries > 0 ? " and \(rate(run.deliveries)) deliveries" : ""
         return Chart(
-            title: "Latency: \(run.name)",
-            remark: "\(rate(run.pings)) pings\(deliveries) a second; from the intended time of each ping",
-            xLabel: "percentile", yLabel: "milliseconds", xScale: .percentile, series: series)
+            title: title, remark: remark, xLabel: "percentile", yLabel: "milliseconds", xScale: .percentile,
+            series: series)
     }
 
     /// Lower case, words joined by hyphens.

@@ -42,7 +42,7 @@ struct Comparison {
 
         /// The part by which it has grown; infinite where the old value was 0 and the new is not.
         var change: Double { old == 0 ? (new == 0 ? 0 : .infinity) : new / old - 1 }
-        var isWorse: Bool { (isHigherBetter ? -change : change) > Comparison.tolerance }
+        var isWorse: Bool { (isHigherBetter ? -change : change) > Comparison.tolerance + 1e-9 }
     }
 
     let lines: [Line]

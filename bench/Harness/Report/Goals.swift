@@ -73,7 +73,7 @@ enum Goals {
         Goal(
             id: "fanout.one", text: "fan-out, one driver a viewer: gateway CPU a delivery", limit: .ratio(1.2),
             floor: "send", source: design,
-            next: "nothing is left but the kernel's send: several gateways by SO_REUSEPORT"),
+            next: "the rest is the kernel's send: more gateways, on more cores"),
         Goal(
             id: "fanout.nchan", text: "the same beside nginx + nchan", limit: .ratio(0.75), floor: "nchan",
             source: design, next: "the same as against the bare send"),
@@ -84,16 +84,16 @@ enum Goals {
             id: "fanout.fifty",
             text: "fan-out, fifty drivers a viewer at 1 Hz, four writes a second: gateway CPU an update",
             limit: .ratio(0.25), floor: "send", source: design,
-            next: "a position's bytes copied once a tick for all viewers with the same set"),
+            next: "compose a frame once a tick for all viewers that watch the same drivers"),
         Goal(
             id: "viewer.memory", text: "idle viewer: resident memory", limit: .value(2.5), floor: "", source: design,
             next: "a smaller receive buffer a viewer, and its state in the library's own session memory"),
         Goal(
             id: "latency.viewer", text: "ping to map at half load, p99 (tick 20 ms)", limit: .value(25), floor: "",
-            source: design, next: "flush viewers before the Redis write within a tick"),
+            source: design, next: "a shorter live tick while few positions wait; a lone one already goes at once"),
         Goal(
             id: "latency.ack", text: "acknowledgement at half load, p99", limit: .value(25), floor: "", source: design,
-            next: "a shorter gathering time of the journal's groups while the disk is quick"),
+            next: "gather the journal's group for less than its 4 ms while the disk answers quickly"),
         Goal(
             id: "scale.drivers", text: "CPU a ping from 1,000 to 100,000 drivers: the costliest point beside the first",
             limit: .ratio(Self.flat), floor: "the first", source: design,
@@ -109,14 +109,14 @@ enum Goals {
         Goal(
             id: "redis.1hz", text: "Redis CPU a ping at 1 Hz a driver", limit: .ratio(1.1),
             floor: "HSET + GEOADD + PUBLISH", source: design,
-            next: "larger writes: a longer tick gathers more commands for each wake-up of Redis"),
+            next: "PEXPIRE only where a tenth of the hash's life is gone: the floor has none"),
         Goal(
             id: "redis.10hz", text: "Redis CPU a ping at 10 Hz a driver", limit: .ratio(0.4),
             floor: "HSET + GEOADD + PUBLISH", source: design,
-            next: "PUBLISH once a hash tick instead of once a live tick where no other gateway listens"),
+            next: "PUBLISH on the hash's tick where nobody listens to the channel"),
         Goal(
             id: "postgres.row", text: "Postgres CPU a row", limit: .ratio(1.2), floor: "psql COPY", source: design,
-            next: "larger transactions, sorted by driver, so that the primary key's pages are touched less often"),
+            next: "larger transactions, so that a page of the primary key is touched once for more rows"),
         Goal(
             id: "recovery", text: "recovery: rows a second from the journal into Postgres", limit: .leastRatio(0.5),
             floor: "psql COPY", source: design, next: "encode the next batch while Postgres commits the last"),

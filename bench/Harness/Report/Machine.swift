@@ -20,6 +20,20 @@ struct Machine: Codable, Equatable {
         case memoryGB = "memory_gb"
     }
 
+    /// `bench/run` with the arguments that change what is measured; where its output goes is nobody else's business.
+    static func command(_ arguments: some Sequence<String>) -> String {
+        let outputs: Set = ["--json", "--charts", "--readme", "--keep"]
+        var kept = ["bench/run"]
+        var isValue = false
+        for argument in arguments {
+            if !isValue, !outputs.contains(where: { argument == $0 || argument.hasPrefix($0 + "=") }) {
+                kept.append(argument)
+            }
+            isValue = !isValue && outputs.contains(argument)
+        }
+        return kept.joined(separator: " ")
+    }
+
     /// This machine, now. `command` is what the user typed.
     static func present(command: String) -> Machine {
         var names = utsname()

@@ -16,7 +16,7 @@ struct ReadmeTable {
             let verdict = line.figure?.isReached == true ? "reached" : "not yet"
             let cells = [
                 line.goal.text, line.limit, line.measured, line.floor, line.ratio,
-                verdict + (line.figure?.isVoid == true ? ", void: the generator was the limit" : ""),
+                verdict + (line.figure?.isVoid == true ? " (void: the generator was the limit)" : ""),
             ]
             text += "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |\n"
         }

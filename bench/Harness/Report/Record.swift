@@ -66,9 +66,9 @@ struct ProfileRecord: Codable, Equatable {
     var of: String
     var parts: [Part]
 
-    /// `of the gateway's CPU: kernel send 25 %, wake-ups 24 %, …`; parts under 2 % are left out.
+    /// `of the gateway's CPU: kernel send 25 %, wake-ups 24 %, …`; the largest eight, none under 2 %.
     var text: String {
-        let shown = parts.filter { $0.share >= 0.02 }.map { "\($0.name) \(decimals($0.share * 100, 0)) %" }
+        let shown = parts.filter { $0.share >= 0.02 }.prefix(8).map { "\($0.name) \(decimals($0.share * 100, 0)) %" }
         return "of \(of): " + shown.joined(separator: ", ")
     }
 }

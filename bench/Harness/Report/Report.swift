@@ -5,6 +5,8 @@ final class Report {
     private(set) var records: [Record] = []
     /// How far the run is, `[3/17] `, in front of what goes on.
     private var position = ""
+    /// When all of it is planned to be over.
+    private var end: ContinuousClock.Instant?
     private let lines: Int32
     private let isTerminal = isatty(STDERR_FILENO) == 1
 
@@ -23,15 +25,20 @@ final class Report {
 
     /// What is going on now, for whoever waits.
     func progress(_ text: String) {
-        let line = text.isEmpty ? "" : position + text
+        var line = text.isEmpty ? "" : position + text
+        if let end, !text.isEmpty {
+            let left = ContinuousClock.now.duration(to: end).components
+            line += left.seconds > 0 ? "  (about \(Schedule.text(Double(left.seconds))) left)" : "  (nearly done)"
+        }
         let shown = isTerminal ? "\r\u{1B}[K\(line)" : line + "\n"
         _ = Array(shown.utf8).withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// A step of the schedule begins.
+    /// A step of the schedule begins, and so much is planned from here on.
     func begin(_ number: Int, of count: Int, _ name: String, secondsLeft: Double) {
         position = "[\(number)/\(count)] "
-        progress("\(name), about \(Schedule.text(secondsLeft)) left …")
+        end = .now + .seconds(secondsLeft)
+        progress("\(name) …")
     }
 
     /// A figure that a goal asks for; the goal says what it is.
@@ -100,6 +107,13 @@ final class Report {
         }
         if load.rejections > 0 { note("\(name): \(load.rejections) acknowledgements carried rejections") }
         if load.unacknowledged > 0 { note("\(name): \(load.unacknowledged) pings were never acknowledged") }
+    }
+
+    /// The last step is over.
+    func finish() {
+        end = nil
+        position = ""
+        progress("")
     }
 
     private func keep(_ record: Record) {

@@ -31,6 +31,7 @@ struct Schedule {
             report.begin(index + 1, of: steps.count, step.name, secondsLeft: left)
             try step.run()
         }
+        report.finish()
     }
 
     /// `40 s`, `3 min`.

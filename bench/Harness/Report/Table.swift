@@ -88,20 +88,22 @@ struct GoalLine {
     let goal: Goal
     let figure: Figure?
     let profile: ProfileRecord?
+    let curve: Curve?
 
     /// In the order of `Goals`; those without a figure only where `isWhole`.
     static func all(of records: [Record], isWhole: Bool) -> [GoalLine] {
         Goals.all.compactMap { goal in
-            var line = (figure: Figure?.none, profile: ProfileRecord?.none)
+            var line = (figure: Figure?.none, profile: ProfileRecord?.none, curve: Curve?.none)
             for record in records {
                 switch record {
                 case .figure(let figure) where figure.goal == goal.id: line.figure = figure
                 case .profile(let profile) where profile.goals.contains(goal.id): line.profile = profile
+                case .curve(let curve) where curve.goal == goal.id: line.curve = curve
                 default: break
                 }
             }
             guard line.figure != nil || isWhole else { return nil }
-            return GoalLine(goal: goal, figure: line.figure, profile: line.profile)
+            return GoalLine(goal: goal, figure: line.figure, profile: line.profile, curve: line.curve)
         }
     }
 
@@ -122,6 +124,12 @@ struct GoalLine {
     /// Of a missed goal.
     var remarks: [String] {
         guard let figure, figure.isReached == false else { return [] }
-        return (profile.map { ["where: \($0.text)"] } ?? []) + ["next: \(goal.next)"]
+        var remarks: [String] = []
+        if let growth = curve?.floorGrowth {
+            remarks.append(
+                "the kernel's part: the bare floor's own cost grows \(decimals(growth, 2)) × over these sizes")
+        }
+        if let profile { remarks.append("where: \(profile.text)") }
+        return remarks + ["next: \(goal.next)"]
     }
 }

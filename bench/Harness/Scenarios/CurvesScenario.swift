@@ -20,8 +20,8 @@ struct CurvesScenario {
     private static let warmUp = 0.7
 
     /// Seconds that it takes, openings included.
-    static var plannedSeconds: Double {
-        let run = warmUp + window + 0.5
+    static func plannedSeconds(_ options: RunOptions) -> Double {
+        let run = min(options.warmUp, warmUp) + min(options.seconds, window) + 0.5
         let opened = Double(drivers.map { min($0, mostSockets) }.reduce(0, +) + viewers.reduce(0, +) + 50_000)
         let runs = drivers.count * 2 + viewers.count * 2 + 6 + driversPerViewer.count + 1 + pingsPerFrame.count
         return Double(runs) * run + opened / 5_000 + 15

@@ -8,12 +8,7 @@ struct FanoutScenario {
 
     /// One driver a viewer, ten viewers a driver. Returns the gateway's CPU a delivery and the floor's.
     func one() throws -> (microsecondsPerDelivery: Double, floor: Double) {
-        var plan = FleetPlan()
-        plan.drivers = options.viewers / 10
-        plan.sockets = plan.drivers
-        plan.pingsPerSecond = options.deliveriesPerSecond / 10
-        let audience = AudiencePlan(viewers: options.viewers, driversPerViewer: 1)
-
+        let (plan, audience) = oneDriverEach
         report.progress("fan-out, the pings alone …")
         let entrance = DroverSocket(port: stage.port, token: stage.key)
         let alone = try Measurement(stage, Load(entrance, fleet: plan), options: options)
@@ -41,10 +36,24 @@ struct FanoutScenario {
         for (name, measurement) in [
             ("fan-out without viewers", alone), ("fan-out", full), ("fan-out floor", floorFull),
         ] { report.health(name, measurement) }
-        try Explanation(stage: stage, report: report).explain(["fanout.one"], full, of: .loop) {
+        try explain(["fanout.one"], full)
+        return (cost, floor)
+    }
+
+    /// Where the time of a delivery goes, if one of `goals` is missed.
+    func explain(_ goals: [String], _ measurement: Measurement? = nil) throws {
+        let (plan, audience) = oneDriverEach
+        try Explanation(stage: stage, report: report).explain(goals, measurement, of: .loop) {
             Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
         }
-        return (cost, floor)
+    }
+
+    private var oneDriverEach: (FleetPlan, AudiencePlan) {
+        var plan = FleetPlan()
+        plan.drivers = options.viewers / 10
+        plan.sockets = plan.drivers
+        plan.pingsPerSecond = options.deliveriesPerSecond / 10
+        return (plan, AudiencePlan(viewers: options.viewers, driversPerViewer: 1))
     }
 
     /// Fifty drivers a viewer, each at 1 Hz, at the default of four writes a second.

@@ -14,6 +14,21 @@ TICK = 0.02  # s: positions of one tick share a pipeline
 TTL = 300_000  # ms
 
 
+def fields_of(position: Position) -> dict[str, float]:
+    """The hash's fields; what is unknown is absent."""
+    fields = {
+        "lat": position.lat,
+        "lng": position.lng,
+        "accuracy": position.accuracy,
+        "recorded_at": position.recorded_at,
+    }
+    if position.speed is not None:
+        fields["speed"] = position.speed
+    if position.heading is not None:
+        fields["heading"] = position.heading
+    return fields
+
+
 class Publisher:
     """One pipeline a tick, the newest position of each driver in it."""
 
@@ -34,16 +49,7 @@ class Publisher:
             places: list[float | str] = []
             for driver, position in newest.items():
                 key = f"driver:{driver}:location"
-                fields = {
-                    "lat": position.lat,
-                    "lng": position.lng,
-                    "accuracy": position.accuracy,
-                    "recorded_at": position.recorded_at,
-                }
-                if position.speed is not None:
-                    fields["speed"] = position.speed
-                if position.heading is not None:
-                    fields["heading"] = position.heading
+                fields = fields_of(position)
                 pipeline.hset(key, mapping=fields)
                 pipeline.pexpire(key, TTL)
                 pipeline.publish(key, orjson.dumps({"driver_id": driver, **fields}))

@@ -1,4 +1,4 @@
-"""The WebSockets: /ingest for devices, /track/DRIVER,DRIVER,… for viewers."""
+"""The gateway with everything in batches. WebSockets: /ingest for devices, /track/DRIVER,DRIVER,… for viewers."""
 
 import asyncio
 import gc
