@@ -6,9 +6,9 @@ final class Fleet {
     let groups: [FleetGroup]
     private let dialect: any Dialect
     private var sockets: [DeviceSocket]
-    /// The group whose frame is due next, and when.
-    private var nextGroup = 0
+    /// When the next frame is due, and in which group.
     private(set) var nextDue = Int64.max
+    private var nextGroup = 0
     var latency = LatencyRecord()
     /// Actual minus intended sending time: the generator's own delay.
     private(set) var lag = Latencies()
