@@ -13,6 +13,8 @@ final class Audience {
     private var window: Range<Int64> = 0..<0
     private(set) var counts = DeliveryCounts()
     private(set) var failure: String?
+    /// Of the last close frame: its code and words.
+    private var reason = ""
 
     init(_ plans: [AudiencePlan], fleet: Fleet, _ dialect: any Dialect) {
         self.plans = plans
@@ -57,7 +59,8 @@ final class Audience {
     func closing(_ viewer: Int) { sockets[viewer] = -1 }
 
     func lost(_ viewer: Int) {
-        failure = failure ?? "the server ended a viewer's connection"
+        failure = failure ?? "the server ended a viewer's connection" + (reason.isEmpty ? "" : ": \(reason)")
+        counts.lostReason = reason
         counts.lost += 1
         closing(viewer)
     }
@@ -72,6 +75,10 @@ final class Audience {
         guard dialect.carriesPositions(message) else {
             let reply = dialect.reply(to: message)
             if !reply.isEmpty { _ = send(sockets[viewer], reply, reply.count, Int32(MSG_NOSIGNAL)) }
+            if message.kind == 8, dialect.viewerFraming == .webSocket {
+                reason = String(decoding: message.payload.dropFirst(2), as: UTF8.self)
+                reason = "\(DroverSocket.closeCode(message)) \(reason)"
+            }
             return
         }
         let payload = message.payload
@@ -115,4 +122,6 @@ struct DeliveryCounts {
     var bytes = 0
     /// Connections that ended by themselves.
     var lost = 0
+    /// What the server said to the last of them.
+    var lostReason = ""
 }

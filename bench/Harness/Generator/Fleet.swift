@@ -1,15 +1,14 @@
 /// The senders: an open loop of pings at intended times, and their acknowledgements.
 import Glibc
 
-/// See the file's head. Latencies count from the intended time, so a stall hides nothing (no coordinated omission).
-/// Drivers are numbered through all groups, and so are their sockets.
+/// Latencies count from the intended time, so a stall hides nothing. Drivers and sockets are numbered through all groups.
 final class Fleet {
     let groups: [FleetGroup]
     private let dialect: any Dialect
     private var sockets: [DeviceSocket]
-    /// The group whose frame is due next, and when.
-    private var nextGroup = 0
+    /// When the next frame is due, and in which group.
     private(set) var nextDue = Int64.max
+    private var nextGroup = 0
     var latency = LatencyRecord()
     /// Actual minus intended sending time: the generator's own delay.
     private(set) var lag = Latencies()
@@ -132,13 +131,13 @@ final class Fleet {
 
     /// Sockets that have become clogged since the last time.
     func takeClogged() -> [Int] {
-        defer { clogged.removeAll(keepingCapacity: true) }
+        defer { if !clogged.isEmpty { clogged.removeAll() } }
         return clogged
     }
 
-    var hasNewlyClogged: Bool { !clogged.isEmpty }
-
     func isClogged(_ socket: Int) -> Bool { sockets[socket].isClogged }
+    /// Whether nothing waits for an answer at this socket.
+    func isIdle(_ socket: Int) -> Bool { sockets[socket].frames.isEmpty }
 
     // MARK: Connections
 
@@ -157,9 +156,6 @@ final class Fleet {
         counts.lost += 1
         closing(socket)
     }
-
-    /// Whether nothing waits for an answer at this socket.
-    func isIdle(_ socket: Int) -> Bool { sockets[socket].frames.isEmpty }
 
     // MARK: Acknowledgements
 

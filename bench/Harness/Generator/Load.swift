@@ -157,10 +157,8 @@ final class Load {
     // MARK: One turn
 
     private func turn(until moment: Int64) throws {
-        if fleet.hasNewlyClogged {
-            for socket in fleet.takeClogged() where fleet.isClogged(socket) {
-                connections.poller.change(connections.descriptors[socket], number: socket, writable: true)
-            }
+        for socket in fleet.takeClogged() where fleet.isClogged(socket) {
+            connections.poller.change(connections.descriptors[socket], number: socket, writable: true)
         }
         var handled = 0
         connections.poller.wait(nanoseconds: max(0, moment - clock.now)) { number in

@@ -85,6 +85,10 @@ private struct Player {
             scenario.isOverHTTP
             ? Load(DroverHTTP(server: server, token: token), scenario.plan)
             : Load(DroverSocket(server: server, token: token), scenario.plan)
+        let plan = scenario.plan
+        view.say(
+            "\(scenario.name): \(plan.sockets + plan.viewers) connections, \(decimals(plan.profile.total, 0)) s "
+                + "once they are open")
         load.observer = { progress in
             view.show(progress)
             lines.write(Self.line(progress))

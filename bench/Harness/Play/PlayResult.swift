@@ -104,7 +104,7 @@ struct PlayResult: Codable {
         say(failures, "frames were answered by a failure")
         say(rejections, "acknowledgements carried rejections")
         say(lostDevices, "devices' connections were ended by the server")
-        say(lostViewers, "viewers' connections were ended by the server")
+        say(lostViewers, "viewers' connections were ended by the server \(result.deliveryCounts.lostReason)")
         say(
             connectionFailures,
             "attempts to connect failed: \(result.deviceArrivals.reason ?? result.viewerArrivals.reason ?? "")")
