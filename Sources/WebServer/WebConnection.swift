@@ -121,10 +121,10 @@ public final class WebConnection {
         lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
     }
 
-    /// A ping, unless bytes wait anyway.
+    /// A ping, unless bytes wait anyway. It carries a byte, since the library does not tell of a pong without any.
     func ping() {
         guard phase == .webSocket, lws_partial_buffered(wsi) == 0 else { return }
-        let frame: [UInt8] = [0x89, 0]
+        let frame: [UInt8] = [0x89, 1, UInt8(ascii: "?")]
         _ = write(frame.span)
     }
 

@@ -80,6 +80,15 @@ final class WebSocketProbe {
         }
     }
 
+    /// Reads up to the next ping and answers it, as a browser does by itself.
+    func answerPing(within seconds: Double = 10) throws {
+        while let head = try stream.take(2, within: seconds) {
+            let payload = try #require(try stream.take(Int(head[1] & 0x7F), within: seconds))
+            if head[0] & 0x0F == 9 { return send(payload, opcode: 10) }
+        }
+        throw StreamEnded(description: "the gateway has ended a viewer that answers its pings")
+    }
+
     /// The next message, which must be JSON text.
     func json(within seconds: Double = 10, sourceLocation: SourceLocation = #_sourceLocation) throws -> JSON {
         let message = try next(within: seconds)
