@@ -34,6 +34,7 @@ final class Bench {
         var schedule = Schedule()
         // A run with what comes before and behind it.
         let run = options.warmUp + options.seconds + 0.7
+        let turns = Turns.plannedSeconds(options)
         // Of a goal that is missed; planned for all that may need one.
         let profile = PerfProfile.isAvailable ? Explanation.seconds + 4 : 0
         addFresh(to: &schedule, run)
@@ -45,7 +46,7 @@ final class Bench {
             }
         }
         if wants("ingest") || wants("half") {
-            schedule.add("ingest", seconds: 3 * run + 2 * profile) {
+            schedule.add("ingest", seconds: 3 * turns + 2 * profile) {
                 self.ping = try IngestScenario(stage: self.stage, report: self.report, options: self.options).run()
             }
         }
@@ -93,7 +94,7 @@ final class Bench {
     private func addFanout(to schedule: inout Schedule, _ run: Double, _ profile: Double) {
         let fanout = FanoutScenario(stage: stage, report: report, options: options)
         if wants("fanout") || wants("half") || wants("wall") {
-            schedule.add("fan-out", seconds: 4 * run + profile) {
+            schedule.add("fan-out", seconds: 4 * Turns.plannedSeconds(options) + profile) {
                 let costs = try fanout.one()
                 self.delivery = costs.microsecondsPerDelivery
                 self.sendFloor = costs.floor
@@ -118,7 +119,7 @@ final class Bench {
         }
         guard wants("history") else { return }
         if !wants("ingest"), !wants("half") {
-            schedule.add("rows for the floor of history", seconds: 3 * run + 2 * profile) {
+            schedule.add("rows for the floor of history", seconds: 3 * Turns.plannedSeconds(options) + 2 * profile) {
                 _ = try IngestScenario(stage: self.stage, report: self.report, options: self.options).run()
             }
         }

@@ -33,7 +33,7 @@ struct Run: ParsableCommand {
     @Option(help: "Viewers in the fan-out, ten a driver.") var viewers = 1_000
     @Option(help: "Deliveries a second in the fan-out.") var deliveries = 20_000.0
     @Option(help: "Idle viewers whose memory is measured.") var idle = 15_000
-    @Option(help: "Pings that pile up while Postgres is away.") var backlog = 200_000
+    @Option(help: "Pings that pile up while Postgres is away.") var backlog = 500_000
     @Option(help: "A directory that keeps callgrind's files for callgrind_annotate.") var keep: String?
     @Option(help: "The core of the server under test; start this program on another.") var serverCore = 0
 

@@ -38,7 +38,7 @@ public struct Configuration: Sendable, Equatable {
     /// Age beyond which a ping is refused as stale, in days; 0 keeps no history.
     public var historyRetentionDays = 30
     /// Most rows in one COPY.
-    public var historyBatchRecords = 5_000
+    public var historyBatchRecords = 20_000
     /// Longest wait for a batch to fill, in milliseconds.
     public var historyBatchMilliseconds = 200
     /// Partitions made ahead, in days.

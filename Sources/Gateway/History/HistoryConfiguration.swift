@@ -15,7 +15,7 @@ struct HistoryConfiguration: Sendable {
     var timeZone = "UTC"
 
     /// A transaction holds at most so many records.
-    var batchRecords = 5_000
+    var batchRecords = 20_000
 
     /// A batch is written at latest so many milliseconds after its first record was seen.
     var batchMilliseconds = 200

@@ -17,6 +17,9 @@ struct Latencies {
         _ = histogram.record(UInt64(min(max(0, nanoseconds / 1_000), 60_000_000)), count: UInt64(count))
     }
 
+    /// Counts all that `other`, which is as fine, has counted.
+    mutating func add(_ other: Latencies) { histogram.add(other.histogram) }
+
     /// Forgets all.
     mutating func reset() { histogram.reset() }
 

@@ -53,6 +53,23 @@ struct LoadResult {
         positionsPerFrame = Double(deliveryCounts.deliveries) / Double(max(1, deliveryCounts.frames))
     }
 
+    /// Adds another run of the same load.
+    mutating func add(_ other: LoadResult) {
+        let parts = (seconds / (seconds + other.seconds), other.seconds / (seconds + other.seconds))
+        generatorShare = generatorShare * parts.0 + other.generatorShare * parts.1
+        pushBytes = pushBytes * parts.0 + other.pushBytes * parts.1
+        positionsPerFrame = positionsPerFrame * parts.0 + other.positionsPerFrame * parts.1
+        pings += other.pings
+        deliveries += other.deliveries
+        seconds += other.seconds
+        acknowledged.add(other.acknowledged)
+        viewed.add(other.viewed)
+        lag.add(other.lag)
+        unacknowledged += other.unacknowledged
+        counts.rejections += other.counts.rejections
+        counts.refusals += other.counts.refusals
+    }
+
     /// Acknowledgements that carried rejections.
     var rejections: Int { counts.rejections }
     /// Frames that were refused for now (429, 503).

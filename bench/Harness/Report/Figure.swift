@@ -23,8 +23,7 @@ struct Figure: Codable, Equatable {
 
     /// The measured value and its unit, as a table shows it.
     var measuredText: String {
-        let digits = abs(measured) < 10 ? 2 : abs(measured) < 100 ? 1 : 0
-        return grouped(decimals(measured, digits)) + (unit.isEmpty ? "" : " \(unit)")
+        significant(measured) + (unit.isEmpty ? "" : " \(unit)")
     }
 
     /// The same of the floor; empty without one.
@@ -72,6 +71,11 @@ extension Figure {
         if isHigherBetter { try values.encode(true, forKey: .isHigherBetter) }
         if isVoid { try values.encode(true, forKey: .isVoid) }
     }
+}
+
+/// Three significant digits, or all of those before the point.
+func significant(_ value: Double) -> String {
+    grouped(decimals(value, abs(value) < 10 ? 2 : abs(value) < 100 ? 1 : 0))
 }
 
 /// Thousands set apart by commas: `325000` is `325,000`.

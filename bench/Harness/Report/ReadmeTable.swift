@@ -25,7 +25,7 @@ struct ReadmeTable {
             text += "\nNot yet reached, with where the time goes and what would be next:\n\n"
             for line in missed { text += "- \(line.goal.text): \(line.remarks.joined(separator: "; "))\n" }
         }
-        return text
+        return text + ReadmeDetails(records: records).text
     }
 
     private var heading: String {

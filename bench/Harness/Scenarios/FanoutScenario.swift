@@ -9,18 +9,28 @@ struct FanoutScenario {
     /// One driver a viewer, ten viewers a driver. Returns the gateway's CPU a delivery and the floor's.
     func one() throws -> (microsecondsPerDelivery: Double, floor: Double) {
         let (plan, audience) = oneDriverEach
-        report.progress("fan-out, the pings alone …")
         let entrance = DroverSocket(port: stage.port, token: stage.key)
-        let alone = try Measurement(stage, Load(entrance, fleet: plan), options: options)
-        report.progress("fan-out, one driver a viewer …")
-        let full = try Measurement(stage, Load(entrance, fleet: plan, audience: audience), options: options)
-        report.progress("the floor of fan-out …")
-        let (floorAlone, floorFull) = try stage.withFloor(pushBytes: Int(full.load.pushBytes)) { port, process in
-            let entrance = FloorLine(port: port)
-            let alone = try Measurement(stage, Load(entrance, fleet: plan), server: process, options: options)
-            let load = Load(entrance, fleet: plan, audience: audience)
-            return (alone, try Measurement(stage, load, server: process, options: options))
-        }
+        var pushBytes = 0
+        let runs = try Turns.take(
+            options,
+            [
+                { turn in
+                    report.progress("fan-out, the pings alone …")
+                    return try Measurement(stage, Load(entrance, fleet: plan), options: turn)
+                },
+                { turn in
+                    report.progress("fan-out, one driver a viewer …")
+                    let full = try Measurement(stage, Load(entrance, fleet: plan, audience: audience), options: turn)
+                    pushBytes = Int(full.load.pushBytes)
+                    return full
+                },
+                { turn in
+                    report.progress("the floor of fan-out …")
+                    return try measureFloor(plan, nil, pushBytes: pushBytes, turn)
+                },
+                { turn in try measureFloor(plan, audience, pushBytes: pushBytes, turn) },
+            ])
+        let (alone, full, floorAlone, floorFull) = (runs[0], runs[1], runs[2], runs[3])
         let floor = floorFull.perDelivery(floorFull.serverSeconds - floorAlone.serverSeconds)
         // Deliveries are the loop's work. The other threads' share of a ping falls as the loop gets busier, since journal
         // groups grow, and would hide part of it.
@@ -38,6 +48,15 @@ struct FanoutScenario {
         ] { report.health(name, measurement) }
         try explain(["fanout.one"], full)
         return (cost, floor)
+    }
+
+    private func measureFloor(
+        _ plan: FleetPlan, _ audience: AudiencePlan?, pushBytes: Int, _ options: RunOptions
+    ) throws -> Measurement {
+        try stage.withFloor(pushBytes: pushBytes) { port, process in
+            let load = Load(FloorLine(port: port), fleet: plan, audience: audience)
+            return try Measurement(stage, load, server: process, options: options)
+        }
     }
 
     /// Where the time of a delivery goes, if one of `goals` is missed.

@@ -7,26 +7,39 @@ struct IngestScenario {
 
     /// The gateway's CPU a ping at one ping a frame: what the half-load run is derived from.
     func run() throws -> Double {
-        var plan = onePerFrame
-        report.progress("ingest, one ping a frame …")
-        let one = try measure(plan)
-        // At once: the rows' commit times are kept, but the next run's rows would be waited for too.
-        let rows = try StoresScenario(stage: stage, report: report, options: options).rowLag(one)
+        let plan = onePerFrame
+        var tenPlan = plan
+        tenPlan.pingsPerFrame = 10
+        var rows = Latencies()
+        let runs = try Turns.take(
+            options,
+            [
+                { turn in
+                    report.progress("ingest, one ping a frame …")
+                    let one = try measure(plan, turn)
+                    // At once: the rows' commit times are kept, but the next run's rows would be waited for too.
+                    rows.add(try StoresScenario(stage: stage, report: report, options: options).rowLag(one))
+                    return one
+                },
+                { turn in
+                    report.progress("the floor of ingest …")
+                    return try measureFloor(plan, turn)
+                },
+                { turn in
+                    report.progress("ingest, ten pings a frame …")
+                    return try measure(tenPlan, turn)
+                },
+            ])
+        let (one, floor, ten) = (runs[0], runs[1], runs[2])
         report.add("ingest", "ping to row p50", "ms", rows.milliseconds(50))
         report.reach("row.lag", "ms", rows.milliseconds(99), runs: [one])
         report.add("ingest", "ping to row p99.9", "ms", rows.milliseconds(99.9))
-        report.progress("the floor of ingest …")
-        let floor = try measureFloor(plan)
         let floorCost = floor.perPing(floor.serverSeconds)
         let cost = one.perPing(one.serverSeconds)
         report.reach("ingest.one", "µs", cost, floor: floorCost, runs: [one, floor])
         details("ingest", one, floor: floorCost)
         latency("ingest", one.load.acknowledged)
         latency("ingest floor", floor.load.acknowledged)
-
-        report.progress("ingest, ten pings a frame …")
-        plan.pingsPerFrame = 10
-        let ten = try measure(plan)
         report.reach("ingest.ten", "µs", ten.perPing(ten.serverSeconds), floor: floorCost, runs: [ten, floor])
         details("ingest ×10", ten, floor: floorCost)
         latency("ingest ×10", ten.load.acknowledged)
@@ -55,12 +68,12 @@ struct IngestScenario {
         return plan
     }
 
-    private func measure(_ plan: FleetPlan) throws -> Measurement {
+    private func measure(_ plan: FleetPlan, _ options: RunOptions) throws -> Measurement {
         let load = Load(.gateway(port: stage.port, token: stage.key), fleet: plan)
         return try Measurement(stage, load, options: options)
     }
 
-    private func measureFloor(_ plan: FleetPlan) throws -> Measurement {
+    private func measureFloor(_ plan: FleetPlan, _ options: RunOptions) throws -> Measurement {
         try stage.withFloor(pingsPerFrame: plan.pingsPerFrame) { port, process in
             try Measurement(stage, Load(.floor(port: port), fleet: plan), server: process, options: options)
         }
