@@ -46,6 +46,28 @@ import Testing
         #expect(!remarks[0].contains("libuv"))
     }
 
+    @Test func `a curve is a line with every point, and a peer one with its figures beside Drover's`() {
+        let records: [Record] = [
+            .curve(
+                Curve(
+                    name: "CPU a ping over drivers", over: "drivers", unit: "µs", goal: "scale.drivers",
+                    points: [.init(x: 1_000, y: 20), .init(x: 100_000, y: 24)],
+                    floor: [.init(x: 1_000, y: 18), .init(x: 15_000, y: 19.8)])),
+            .figure(
+                Figure(
+                    scenario: "beside NATS", what: "CPU a ping at 5000/s; it passes on", unit: "µs", measured: 30,
+                    floor: 61.25)),
+            .figure(
+                Figure(scenario: "beside NATS", what: "CPU a delivery at 20000/s", unit: "µs", measured: 6, floor: 15)),
+        ]
+        let lines = ReadmeDetails(records: records).text.split(separator: "\n")
+        #expect(
+            lines.contains(
+                "| CPU a ping over drivers | drivers | 1,000: 20.0 · 100,000: 24.0 µs | 1.20 × | 1.10 × |"))
+        #expect(lines.last == "| NATS: passes on | 61.3 / 30.0 µs | 15.0 / 6.00 µs |  |  |  |")
+        #expect(ReadmeDetails(records: []).text.isEmpty)
+    }
+
     @Test func `the heading names the command, the machine and the date`() {
         let text = ReadmeTable(records: Self.records).text
         #expect(

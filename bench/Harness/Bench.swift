@@ -78,7 +78,7 @@ final class Bench {
             }
         }
         if wants("allocations") {
-            schedule.add("allocations", seconds: 3 * run + 2) {
+            schedule.add("allocations", seconds: 4 * run + options.seconds / 6 * 14 + 2) {
                 try AllocationScenario(stage: self.stage, report: self.report, options: self.options).run()
             }
         }

@@ -126,7 +126,8 @@ enum Goals {
             id: "row.lag", text: "ping to row, p99", limit: .value(1_000), floor: "", source: "interface, Postgres",
             next: "smaller transactions while the history is not behind"),
         Goal(
-            id: "allocations.ping", text: "allocations a ping, on the loop", limit: .value(0.01), floor: "",
+            id: "allocations.ping", text: "allocations a ping, on the loop, over a million pings", limit: .value(0.01),
+            floor: "",
             source: "design, decision 5",
             next: "count by caller with ltrace or heaptrack, and move each out of the path"),
         Goal(

@@ -53,28 +53,46 @@ struct AllocationScenario {
         var plan = FleetPlan()
         plan.drivers = 500
         plan.sockets = 500
-        let (loop, others, result) = try counted(descriptor, plan, nil)
-        report.reach("allocations.ping", "", Double(loop) / Double(result.pings))
-        report.add("allocations", "a ping, on the other threads", "", Double(others) / Double(result.pings))
+        let one = try counted(descriptor, plan, nil, options.seconds)
+        let pings = Double(one.result.pings)
+        report.add("allocations", "a ping, one a frame, on the loop", "", Double(one.loop) / pings)
+        // A million at the usual length of a run.
+        plan.pingsPerFrame = 10
+        plan.pingsPerSecond = 50_000
+        let many = try counted(descriptor, plan, nil, options.seconds / 6 * 20)
+        let count = Double(many.result.pings)
+        report.reach("allocations.ping", "", Double(many.loop) / count)
+        report.add("allocations", "pings that were counted, ten a frame", "", count)
+        report.add("allocations", "a ping, on the other threads", "", Double(many.others) / count)
+        plan.pingsPerFrame = 1
         plan.drivers = 100
         plan.sockets = 100
         plan.pingsPerSecond = 1_000
-        let base = try counted(descriptor, plan, nil)
-        let viewed = try counted(descriptor, plan, AudiencePlan(viewers: 1_000, driversPerViewer: 1))
+        let base = try counted(descriptor, plan, nil, options.seconds)
+        let audience = AudiencePlan(viewers: 1_000, driversPerViewer: 1)
+        let viewed = try counted(descriptor, plan, audience, options.seconds)
         report.reach(
             "allocations.delivery", "", Double(viewed.loop - base.loop) / Double(max(1, viewed.result.deliveries)))
     }
 
+    /// What was called within the window, on the loop's thread and on the others.
+    private struct Counted {
+        var loop: Int
+        var others: Int
+        var result: LoadResult
+    }
+
     private func counted(
-        _ descriptor: Int32, _ plan: FleetPlan, _ audience: AudiencePlan?
-    ) throws -> (loop: Int, others: Int, result: LoadResult) {
+        _ descriptor: Int32, _ plan: FleetPlan, _ audience: AudiencePlan?, _ seconds: Double
+    ) throws -> Counted {
         var reads: [[Int]] = []
         let load = Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
-        let result = try load.run(warmUp: options.warmUp, seconds: options.seconds) {
+        let result = try load.run(warmUp: options.warmUp, seconds: seconds) {
             var values = [0, 0]
             _ = pread(descriptor, &values, 16, 0)
             reads.append(values)
         }
-        return (reads[1][0] - reads[0][0], reads[1][1] - reads[0][1], result)
+        let calls = zip(reads[0], reads[1]).map { $1 - $0 }
+        return Counted(loop: calls[0], others: calls[1], result: result)
     }
 }
