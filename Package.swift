@@ -45,6 +45,8 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
+        .systemLibrary(name: "CProcessor"),
+
         // The pure core.
         .target(
             name: "Tracking", dependencies: [.product(name: "RealModule", package: "swift-numerics")],
@@ -52,7 +54,7 @@ let package = Package(
 
         // Bridges: each owns one resource and hides its callbacks.
         .target(name: "EventLoop", dependencies: ["CUV"], swiftSettings: hot),
-        .target(name: "Journal", swiftSettings: hot),
+        .target(name: "Journal", dependencies: ["CProcessor"], swiftSettings: hot),
         .target(name: "PostgresClient", dependencies: ["CPostgres", "EventLoop"], swiftSettings: strict),
         .target(name: "RedisClient", dependencies: ["CHiredis", "EventLoop"], swiftSettings: hot),
         .target(name: "WebServer", dependencies: ["CLibwebsockets", "CUV", "EventLoop"], swiftSettings: hot),

@@ -1,4 +1,7 @@
-// CRC-32C (Castagnoli), as in iSCSI (RFC 3720, appendix B.4) and ext4, eight bytes a step with eight tables.
+// CRC-32C (Castagnoli), as in iSCSI (RFC 3720, appendix B.4) and ext4, eight bytes a step: by the processor's instruction
+// where it has one, else with eight tables.
+
+import CProcessor
 
 /// A running CRC-32C.
 struct Checksum {
@@ -9,6 +12,17 @@ struct Checksum {
 
     /// Adds bytes.
     mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        if Checksum.hasInstruction {
+            state = drover_crc32c(state, bytes.baseAddress, bytes.count)
+        } else {
+            addByTables(bytes)
+        }
+    }
+
+    private static let hasInstruction = drover_has_crc32c() != 0
+
+    /// Adds bytes, on any processor.
+    mutating func addByTables(_ bytes: UnsafeRawBufferPointer) {
         guard var position = bytes.baseAddress else { return }
         let tables = Checksum.tables.base
         var crc = state

@@ -59,6 +59,17 @@ import Testing
         }
     }
 
+    @Test func `is the same with and without the processor's instruction`() {
+        for length in 0...300 {
+            let bytes = recordBytes(UInt64(length), length: length)
+            var fast = Checksum()
+            var plain = Checksum()
+            bytes.withUnsafeBytes { fast.add($0) }
+            bytes.withUnsafeBytes { plain.addByTables($0) }
+            #expect(fast.value == plain.value, "\(length) bytes")
+        }
+    }
+
     @Test func `does not depend on how the bytes are cut`() {
         let bytes = recordBytes(9, length: 100)
         var whole = Checksum()

@@ -226,6 +226,14 @@ struct JSONScanner {
         var index = position
         var mantissa = number.mantissa
         var beyond = 0
+        // Nine more digits always fit behind nine: usual numbers never get to the second loop.
+        let unchecked = mantissa < 1_000_000_000 ? min(input.count, index + 9) : index
+        while index < unchecked {
+            let digit = input[index] &- UInt8(ascii: "0")
+            guard digit < 10 else { break }
+            mantissa = mantissa &* 10 &+ UInt64(digit)
+            index &+= 1
+        }
         while index < input.count {
             let digit = input[index] &- UInt8(ascii: "0")
             guard digit < 10 else { break }
