@@ -16,6 +16,8 @@ struct CurvesScenario {
     static let pingsPerFrame = [1, 3, 10, 30, 100]
     /// The generator and the gateway are each allowed 20,000 descriptors on the machines this is run on.
     static let mostSockets = 15_000
+    /// The two curves that a goal asks to be flat are measured in rounds of turns: their sizes differ by little.
+    private static let rounds = 2
     /// Seconds of a point: shorter than elsewhere, there are many.
     private static let window = 3.0
     private static let warmUp = 0.7
@@ -23,9 +25,12 @@ struct CurvesScenario {
     /// Seconds that it takes, openings included.
     static func plannedSeconds(_ options: RunOptions) -> Double {
         let run = min(options.warmUp, warmUp) + min(options.seconds, window) + 0.5
-        let opened = Double(drivers.map { min($0, mostSockets) }.reduce(0, +) + viewers.reduce(0, +) + 50_000)
-        let runs = drivers.count * 2 + viewers.count * 2 + 6 + driversPerViewer.count + 1 + pingsPerFrame.count
-        return Double(runs) * run + opened / 5_000 + 15
+        let sockets = drivers.map { min($0, mostSockets) } + viewers + [drivers[0], viewers[0]]
+        let opened = Double(rounds * (sockets.reduce(0, +) + 2 * mostSockets) + 50_000)
+        let turn = Turns.plannedSeconds(options) / 3 * Double(rounds)
+        let turns = turn * Double(drivers.count + 2 + 2 * viewers.count + 4)
+        let runs = drivers.count + driversPerViewer.count + 1 + pingsPerFrame.count
+        return Double(runs) * run + turns + opened / 5_000 + 15
     }
 
     func run() throws {
@@ -36,31 +41,41 @@ struct CurvesScenario {
     }
 
     private func overDrivers() throws {
-        var points: [(size: Int, Measurement)] = []
-        var last = FleetPlan()
+        let floors = [Self.drivers[0], Self.mostSockets]
+        var runs: [(RunOptions) throws -> Measurement] = []
         for drivers in Self.drivers {
             report.progress("\(grouped("\(drivers)")) drivers: known to the gateway …")
             try know(drivers)
-            report.progress("\(grouped("\(drivers)")) drivers …")
-            last.drivers = drivers
-            last.sockets = min(drivers, Self.mostSockets)
-            // At most 4 Hz each, so that at no point a driver's pings share a hash's tick (250 ms).
-            last.pingsPerSecond = min(options.pingsPerSecond, 4 * Double(Self.drivers[0]))
-            points.append((drivers, try measure(last, nil)))
+            runs.append { turn in
+                report.progress("\(grouped("\(drivers)")) drivers …")
+                return try measure(fleet(drivers), nil, turn)
+            }
         }
-        let costs = points.map { ($0.size, $0.1.perPing($0.1.serverSeconds)) }
-        let floor = try [Self.drivers[0], Self.mostSockets].map { sockets in
-            report.progress("the floor of \(grouped("\(sockets)")) sockets …")
-            var plan = last
-            plan.drivers = sockets
-            plan.sockets = sockets
-            let run = try measureFloor(plan, nil)
-            return Curve.Point(x: Double(sockets), y: run.perPing(run.serverSeconds))
+        for sockets in floors {
+            runs.append { turn in
+                report.progress("the floor of \(grouped("\(sockets)")) sockets …")
+                return try measureFloor(fleet(sockets), nil, turn)
+            }
+        }
+        let measured = try Turns.take(options, rounds: Self.rounds, runs)
+        let costs = zip(Self.drivers, measured).map { ($0, $1.perPing($1.serverSeconds)) }
+        let points = measured.prefix(Self.drivers.count)
+        let floor = zip(floors, measured.dropFirst(Self.drivers.count)).map { sockets, run in
+            Curve.Point(x: Double(sockets), y: run.perPing(run.serverSeconds))
         }
         try finish(
-            "CPU a ping", over: "drivers", costs, runs: points.map(\.1), goal: "scale.drivers", floor: floor,
-            explained: last, nil)
-        if let run = points.last { report.health("\(grouped("\(run.size)")) drivers", run.1) }
+            "CPU a ping", over: "drivers", costs, runs: Array(points), goal: "scale.drivers", floor: floor,
+            explained: fleet(Self.drivers[Self.drivers.count - 1]), nil)
+        if let last = points.last { report.health("100,000 drivers", last) }
+    }
+
+    /// At most 4 Hz each, so that at no point a driver's pings share a hash's tick (250 ms).
+    private func fleet(_ drivers: Int) -> FleetPlan {
+        var plan = FleetPlan()
+        plan.drivers = drivers
+        plan.sockets = min(drivers, Self.mostSockets)
+        plan.pingsPerSecond = min(options.pingsPerSecond, 4 * Double(Self.drivers[0]))
+        return plan
     }
 
     /// Every driver pings once, so that a measured ping never is a driver's first.
@@ -74,30 +89,45 @@ struct CurvesScenario {
     }
 
     private func overViewers() throws {
-        var points: [(size: Int, Measurement)] = []
-        var costs: [(Int, Double)] = []
-        var plan = FleetPlan()
-        var audience = AudiencePlan()
+        let floors = [Self.viewers[0], Self.mostSockets]
+        var pushBytes = 0
+        var runs: [(RunOptions) throws -> Measurement] = []
         for viewers in Self.viewers {
-            report.progress("\(grouped("\(viewers)")) viewers …")
-            (plan, audience) = fanout(viewers)
-            let alone = try measure(plan, nil)
-            let full = try measure(plan, audience)
-            points.append((viewers, full))
-            costs.append((viewers, full.perDelivery(full.loopSeconds - alone.loopSeconds)))
-        }
-        let bytes = Int(points.last?.1.load.pushBytes ?? 128)
-        let floor = try [Self.viewers[0], Self.mostSockets].map { viewers in
-            report.progress("the floor of \(grouped("\(viewers)")) viewers …")
             let (plan, audience) = fanout(viewers)
-            let alone = try measureFloor(plan, nil, pushBytes: bytes)
-            let full = try measureFloor(plan, audience, pushBytes: bytes)
-            return Curve.Point(x: Double(viewers), y: full.perDelivery(full.serverSeconds - alone.serverSeconds))
+            runs.append { turn in
+                report.progress("\(grouped("\(viewers)")) viewers …")
+                return try measure(plan, nil, turn)
+            }
+            runs.append { turn in
+                let full = try measure(plan, audience, turn)
+                pushBytes = Int(full.load.pushBytes)
+                return full
+            }
         }
+        for viewers in floors {
+            let (plan, audience) = fanout(viewers)
+            runs.append { turn in
+                report.progress("the floor of \(grouped("\(viewers)")) viewers …")
+                return try measureFloor(plan, nil, pushBytes: pushBytes, turn)
+            }
+            runs.append { turn in try measureFloor(plan, audience, pushBytes: pushBytes, turn) }
+        }
+        let measured = try Turns.take(options, rounds: Self.rounds, runs)
+        let costs = Self.viewers.indices.map { index in
+            let (alone, full) = (measured[2 * index], measured[2 * index + 1])
+            return (Self.viewers[index], full.perDelivery(full.loopSeconds - alone.loopSeconds))
+        }
+        let floor = floors.indices.map { index in
+            let first = 2 * (Self.viewers.count + index)
+            let cost = measured[first + 1].serverSeconds - measured[first].serverSeconds
+            return Curve.Point(x: Double(floors[index]), y: measured[first + 1].perDelivery(cost))
+        }
+        let full = Self.viewers.indices.map { measured[2 * $0 + 1] }
+        let (plan, audience) = fanout(Self.mostSockets)
         try finish(
-            "CPU a delivery", over: "viewers", costs, runs: points.map(\.1), goal: "scale.viewers", floor: floor,
+            "CPU a delivery", over: "viewers", costs, runs: full, goal: "scale.viewers", floor: floor,
             explained: plan, audience)
-        if let run = points.last { report.health("\(grouped("\(run.size)")) viewers", run.1) }
+        if let last = full.last { report.health("15,000 viewers", last) }
     }
 
     /// Ten viewers a driver, so that pings and deliveries a second are the same at each size.
@@ -145,17 +175,19 @@ struct CurvesScenario {
         try finish("CPU a ping", over: "pings a frame", costs, runs: runs)
     }
 
-    private func measure(_ plan: FleetPlan, _ audience: AudiencePlan?) throws -> Measurement {
+    private func measure(
+        _ plan: FleetPlan, _ audience: AudiencePlan?, _ options: RunOptions? = nil
+    ) throws -> Measurement {
         let load = Load(.gateway(port: stage.port, token: stage.key), fleet: plan, audience: audience)
-        return try Measurement(stage, load, options: shorter)
+        return try Measurement(stage, load, options: options ?? shorter)
     }
 
     private func measureFloor(
-        _ plan: FleetPlan, _ audience: AudiencePlan?, pushBytes: Int = 128
+        _ plan: FleetPlan, _ audience: AudiencePlan?, pushBytes: Int = 128, _ options: RunOptions? = nil
     ) throws -> Measurement {
         try stage.withFloor(pushBytes: pushBytes) { port, process in
             let load = Load(FloorLine(port: port), fleet: plan, audience: audience)
-            return try Measurement(stage, load, server: process, options: shorter)
+            return try Measurement(stage, load, server: process, options: options ?? shorter)
         }
     }
 

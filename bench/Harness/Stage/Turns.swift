@@ -2,14 +2,14 @@
 /// one's, and what is divided by each other must have had the same of it.
 
 enum Turns {
-    static let rounds = 3
+    private static let rounds = 3
 
     /// Each of `runs` in each of the rounds, a third as long; what each measured in all of them.
     static func take(
-        _ options: RunOptions, _ runs: [(RunOptions) throws -> Measurement]
+        _ options: RunOptions, rounds: Int = rounds, _ runs: [(RunOptions) throws -> Measurement]
     ) throws -> [Measurement] {
         var turn = options
-        turn.seconds = max(1, options.seconds / Double(rounds))
+        turn.seconds = max(1, options.seconds / 3)
         turn.warmUp = min(options.warmUp, 1)
         var measured: [Measurement] = []
         for round in 0..<rounds {
@@ -23,6 +23,6 @@ enum Turns {
 
     /// How long that takes for one of the runs, with what comes before and behind it.
     static func plannedSeconds(_ options: RunOptions) -> Double {
-        Double(rounds) * (max(1, options.seconds / Double(rounds)) + min(options.warmUp, 1) + 0.7)
+        Double(rounds) * (max(1, options.seconds / 3) + min(options.warmUp, 1) + 0.7)
     }
 }
