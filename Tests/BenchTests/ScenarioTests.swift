@@ -8,11 +8,13 @@ import Testing
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("bench/scenarios")
 
-    @Test(arguments: [
+    private static let scenarios = [
         ("city-at-noon", 5_000, 5_000, 3_000), ("concert-let-out", 100, 100, 5_000),
-        ("dispatch-wall", 2_000, 2_000, 50),
+        ("dispatch-wall", 2_000, 2_000, 50), ("partner-posts", 1_000, 50, 500),
         ("backlog-flush", 1_000, 1_000, 1_000), ("reconnect-storm", 2_000, 2_000, 5_000),
-    ])
+    ]
+
+    @Test(arguments: scenarios)
     func `every scenario of the repository is read`(name: String, drivers: Int, sockets: Int, viewers: Int) throws {
         let scenario = try PlayScenario(file: Self.folder.appendingPathComponent("\(name).yaml").path)
         #expect(scenario.plan.fleets.reduce(0) { $0 + $1.drivers } == drivers)
@@ -22,7 +24,7 @@ import Testing
 
     @Test func `no scenario of the repository is untested`() throws {
         let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
-        #expect(files.count { $0.hasSuffix(".yaml") } == 5)
+        #expect(files.count { $0.hasSuffix(".yaml") } == Self.scenarios.count)
     }
 
     @Test func `the backlog's phones carry an hour each`() throws {
