@@ -65,14 +65,64 @@ public struct Configuration: Sendable, Equatable {
     public var liveOfflineSeconds = 120
     /// Most subjects on one connection of an API key.
     public var liveSubjectsPerKey = 5_000
+    /// Most subjects of one tracking session, and on one connection with it.
+    public var liveSubjectsPerSession = 50
+    /// Most memory for the positions that a returning viewer is told again, in MiB.
+    public var liveReplayMiB = 64
     /// How long a viewer may leave its socket full, in seconds.
     public var liveSlowViewerSeconds = 10
     /// How often WebSockets are pinged, in seconds.
     public var webHeartbeatSeconds = 25
     /// How long a body or a message may take to arrive, in seconds.
     public var webMessageDeadlineSeconds = 10
+    /// Origins of pages on other hosts that browsers may let in; `*` is any.
+    public var webAllowedOrigins = ""
+    /// Address ranges of proxies whose X-Forwarded-For is believed.
+    public var webTrustedProxies = ""
+    /// The address that customers' maps are opened at; empty: the Host that the request named.
+    public var webPublicURL = ""
+    /// Files of a certificate chain and its key, in PEM; empty: no TLS.
+    public var webTLSCertificate = ""
+    /// See `webTLSCertificate`.
+    public var webTLSKey = ""
     /// Addresses that may read /metrics without a credential.
     public var webMetricsFrom = "127.0.0.1,::1"
+    /// How often known credentials, sessions and assignments are looked up again, in seconds.
+    public var accessRefreshSeconds = 5
+    /// The file of keys that sign JWTs; empty: none is accepted.
+    public var accessJWKSFile = ""
+    /// What a JWT's `aud` must hold, where it has one; empty: it is not looked at.
+    public var accessJWTAudience = "drover"
+    /// How far clocks of issuers may differ, in seconds.
+    public var accessJWTLeewaySeconds = 60
+    /// How far ahead a JWT's `exp` may be, in seconds.
+    public var accessJWTMaximumLifetimeSeconds = 2_678_400
+    /// Life of a tracking session that names none, in seconds.
+    public var accessSessionTTLSeconds = 3_600
+    /// The longest life of a tracking session, in seconds.
+    public var accessSessionMaximumTTLSeconds = 604_800
+    /// Pings a second that a device may send in the long run; 0 is unlimited.
+    public var limitsDevicePingsPerSecond = 100
+    /// Pings that a device may send at once, such as an hour's backlog.
+    public var limitsDeviceBurst = 20_000
+    /// Pings a second that an API key may send in the long run; 0 is unlimited.
+    public var limitsKeyPingsPerSecond = 0
+    /// Requests a second that a credential may make in the long run; 0 is unlimited.
+    public var limitsKeyRequestsPerSecond = 100
+    /// Requests that a credential may make at once.
+    public var limitsKeyBurst = 1_000
+    /// Requests a second from one address in the long run; 0 is unlimited.
+    public var limitsAddressRequestsPerSecond = 100
+    /// Requests at once from one address.
+    public var limitsAddressBurst = 1_000
+    /// Connections of one address; 0 is unlimited.
+    public var limitsConnectionsPerAddress = 500
+    /// Address ranges that no limit an address applies to; trusted proxies need not be named.
+    public var limitsExemptAddresses = "127.0.0.0/8,::1"
+    /// Window of the counters that processes share in Redis, in seconds.
+    public var limitsWindowSeconds = 60
+    /// Frames a second that a viewer may send in the long run.
+    public var limitsViewerFramesPerSecond = 20
     /// Address template of map tiles; empty draws a plain grid.
     public var mapTileURL = ""
     /// The credit that the tiles' owner asks for.

@@ -147,13 +147,69 @@ enum Settings {
             .integer(
                 "live.subjects_per_key", \.liveSubjectsPerKey, 1...100_000, "subjects", "most on one connection"),
             .integer(
+                "live.subjects_per_session", \.liveSubjectsPerSession, 1...10_000, "subjects",
+                "most of one tracking session"),
+            .integer(
+                "live.replay_mib", \.liveReplayMiB, 1...16_384, "MiB",
+                "most memory for what returning viewers are told again"),
+            .integer(
                 "live.slow_viewer_s", \.liveSlowViewerSeconds, 1...600, "s",
                 "how long a viewer may leave its socket full"
             ),
             .integer("web.heartbeat_s", \.webHeartbeatSeconds, 1...600, "s", "time between pings to WebSockets"),
             .integer(
                 "web.message_deadline_s", \.webMessageDeadlineSeconds, 1...600, "s", "time a body or message may take"),
+            .text("web.allowed_origins", \.webAllowedOrigins, "origins of other hosts' pages; * is any"),
+            .text("web.trusted_proxies", \.webTrustedProxies, "ranges whose X-Forwarded-For is believed"),
+            .text("web.public_url", \.webPublicURL, "where customers open their maps"),
+            .text("web.tls_certificate", \.webTLSCertificate, "certificate chain in PEM; empty is no TLS"),
+            .text("web.tls_key", \.webTLSKey, "its private key in PEM"),
             .text("web.metrics_from", \.webMetricsFrom, "addresses that read /metrics without a credential"),
+            .integer(
+                "access.refresh_s", \.accessRefreshSeconds, 1...300, "s",
+                "time between two looks for what was revoked or assigned"),
+            .text("access.jwks_file", \.accessJWKSFile, "keys that sign JWTs; empty accepts none"),
+            .text("access.jwt_audience", \.accessJWTAudience, "what a JWT's aud must hold"),
+            .integer(
+                "access.jwt_leeway_s", \.accessJWTLeewaySeconds, 0...600, "s", "how far issuers' clocks may differ"),
+            .integer(
+                "access.jwt_maximum_lifetime_s", \.accessJWTMaximumLifetimeSeconds, 60...315_360_000, "s",
+                "how far ahead a JWT may expire"),
+            .integer(
+                "access.session_ttl_s", \.accessSessionTTLSeconds, 1...31_536_000, "s",
+                "life of a tracking session that names none"),
+            .integer(
+                "access.session_maximum_ttl_s", \.accessSessionMaximumTTLSeconds, 1...31_536_000, "s",
+                "longest life of a tracking session"),
+            .integer(
+                "limits.device_pings_per_s", \.limitsDevicePingsPerSecond, 0...1_000_000, "pings/s",
+                "a device's rate in the long run; 0 is unlimited"),
+            .integer(
+                "limits.device_burst", \.limitsDeviceBurst, 1...10_000_000, "pings", "what a device may send at once"),
+            .integer(
+                "limits.key_pings_per_s", \.limitsKeyPingsPerSecond, 0...10_000_000, "pings/s",
+                "an API key's rate in the long run; 0 is unlimited"),
+            .integer(
+                "limits.key_requests_per_s", \.limitsKeyRequestsPerSecond, 0...1_000_000, "requests/s",
+                "a credential's rate in the long run; 0 is unlimited"),
+            .integer(
+                "limits.key_burst", \.limitsKeyBurst, 1...10_000_000, "requests", "what a credential may ask at once"),
+            .integer(
+                "limits.address_requests_per_s", \.limitsAddressRequestsPerSecond, 0...1_000_000, "requests/s",
+                "an address's rate in the long run; 0 is unlimited"),
+            .integer(
+                "limits.address_burst", \.limitsAddressBurst, 1...10_000_000, "requests",
+                "what an address may ask at once"),
+            .integer(
+                "limits.connections_per_address", \.limitsConnectionsPerAddress, 0...1_000_000, "connections",
+                "most of one address; 0 is unlimited"),
+            .text("limits.exempt_addresses", \.limitsExemptAddresses, "ranges without limits an address"),
+            .integer(
+                "limits.window_s", \.limitsWindowSeconds, 1...86_400, "s",
+                "window of the counters that processes share"),
+            .integer(
+                "limits.viewer_frames_per_s", \.limitsViewerFramesPerSecond, 1...100_000, "frames/s",
+                "a viewer's rate in the long run"),
             .text("map.tile_url", \.mapTileURL, "tile address with {z}, {x}, {y}; empty draws a grid"),
             .text("map.tile_attribution", \.mapTileAttribution, "credit to the tiles' owner"),
             .text("map.leaflet_directory", \.mapLeafletDirectory, "Leaflet's files, from Debian's libjs-leaflet"),

@@ -34,6 +34,7 @@ final class IngestSocket: CredentialSession {
 
     override func admit(_ credential: Credential, _ login: Login) {
         switch credential.party {
+        case .viewer: connection.close(code: 4403, reason: "a viewer's credential sends no pings")
         case .backend: begin(.backend, login)
         case .device(let id):
             let loaded = later { (session: IngestSocket, _: Void) in

@@ -15,6 +15,7 @@ struct PingsRoute {
     func receive(_ request: WebRequest, from credential: Credential, on connection: WebConnection) {
         if let problem = mediaTypeProblem(request) { return connection.respond(problem) }
         switch credential.party {
+        case .viewer: connection.respond(Problem.forbidden(.writePings))
         case .backend: take(request, .backend, connection)
         case .device(let id):
             gateway.directory.load([id]) {

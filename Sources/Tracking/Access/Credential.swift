@@ -28,19 +28,38 @@ public struct Credential: Sendable, Equatable {
         case device(DriverID)
         /// A platform's server.
         case backend
+        /// A customer or dispatcher with a tracking session.
+        case viewer
     }
 
-    /// The credential's own id, for logs and limits. Not a secret.
+    /// The credential's own id, for logs, limits and revocation. Not a secret.
     public var id: String
     /// Whom it stands for.
     public var party: Party
     /// What it may do.
     public var permissions: Set<Permission>
+    /// What it may do that to; nil is everything.
+    public var scope: SubjectScope?
+    /// When it ends, in wall microseconds; nil is never.
+    public var expiresAt: Microseconds?
+    /// The side of the grid that positions are shown on, in metres; 0 shows them as they are.
+    public var precisionMetres: Int32
 
     /// A credential from its parts.
-    public init(id: String, party: Party, permissions: Set<Permission>) {
+    public init(
+        id: String, party: Party, permissions: Set<Permission>, scope: SubjectScope? = nil,
+        expiresAt: Microseconds? = nil, precisionMetres: Int32 = 0
+    ) {
         self.id = id
         self.party = party
         self.permissions = permissions
+        self.scope = scope
+        self.expiresAt = expiresAt
+        self.precisionMetres = precisionMetres
+    }
+
+    /// Whether it has ended by `now`, in wall microseconds.
+    public func hasExpired(by now: Microseconds) -> Bool {
+        expiresAt.map { $0 <= now } ?? false
     }
 }
