@@ -13,10 +13,10 @@ func webServerCallback(
     switch reason {
     case LWS_CALLBACK_RECEIVE:
         return connection(of: wsi).receive(input, length)
-    case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_SERVER_WRITEABLE, LWS_CALLBACK_HTTP_WRITEABLE:
         let connection = connection(of: wsi)
         connection.hasRoomAgain()
-        if connection.phase == .webSocket { connection.session?.writable() }
+        if connection.phase == .webSocket || connection.phase == .eventStream { connection.session?.writable() }
         return 0
     case LWS_CALLBACK_HTTP:
         return connection(of: wsi).begin(HeaderReader(wsi: wsi))
