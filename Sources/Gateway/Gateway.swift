@@ -16,6 +16,7 @@ final class Gateway: WebApplication {
     let pipeline: Pipeline
     let acknowledgements = AcknowledgementQueue()
     let access: AccessControl
+    let assignments: AssignmentStore
     let directory: DriverDirectory
     let postgres: PostgresQuestions?
     let history: HistoryWriter?
@@ -24,6 +25,8 @@ final class Gateway: WebApplication {
     /// Set once, right after the server was made.
     private(set) var server: WebServer?
     private(set) var redis: RedisConnection?
+    /// What gateways over the same Redis tell each other.
+    private(set) var bus: ControlBus?
     /// False from the first SIGTERM on: no new ping is taken.
     private(set) var isAccepting = true
     /// Called once when the journal has failed: nothing can be acknowledged any more.
@@ -65,11 +68,15 @@ final class Gateway: WebApplication {
         self.log = log
         rules = configuration.judgeRules
         var redisNow: () -> RedisConnection? = { nil }
+        var busNow: () -> ControlBus? = { nil }
+        assignments = AssignmentStore(
+            postgres: postgres, schema: configuration.postgresSchema, bus: { busNow() })
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
             configuration: configuration, redis: { redisNow() })
         super.init()
         redisNow = { [unowned self] in redis }
+        busNow = { [unowned self] in bus }
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
     }
 
@@ -87,8 +94,18 @@ final class Gateway: WebApplication {
         secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
         secondTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
         redis = RedisConnection(loop: loop, address: address) { [unowned self] isReady in redisChanged(isReady) }
+        bus = ControlBus(loop: loop, address: address, redis: { [unowned self] in redis }) { [unowned self] message in
+            switch message {
+            case .revoked(let id): access.revoke(id)
+            case .assigned(let subject): assignments.onAnnouncement?(subject)
+            }
+        }
+        bus?.onReturn = { [unowned self] in access.refresh() }
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
+
+    /// Whether credentials may see or act on subjects.
+    var authorization: SubjectAuthorization { SubjectAuthorization(assignments: assignments) }
 
     /// Takes no more pings; what was taken goes on to be acknowledged.
     func stopAccepting() {
@@ -111,6 +128,7 @@ final class Gateway: WebApplication {
         loop.removeEndOfTurnHook()
         for timer in [submitTimer, tickTimer, redisTimer, secondTimer] { timer?.close() }
         redis?.close()
+        bus?.close()
         access.close()
     }
 

@@ -76,8 +76,17 @@ final class AccessControl {
         for then in waiting.removeValue(forKey: hash) ?? [] { then(result) }
     }
 
+    /// The credential with this id is no longer valid: forgets it and closes what it holds open.
+    func revoke(_ id: String) {
+        if let hash = known.first(where: { $0.value.id == id })?.key {
+            known[hash] = nil
+            cache.store(known)
+        }
+        onRevoked?(id)
+    }
+
     /// Forgets what was revoked, learns changed permissions.
-    private func refresh() {
+    func refresh() {
         guard let postgres, postgres.isConnected, !known.isEmpty else { return }
         let hashes = Array(known.keys)
         // In pieces, so that a hundred thousand devices do not make one statement of megabytes.
