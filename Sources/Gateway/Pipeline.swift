@@ -42,14 +42,15 @@ final class Pipeline {
     private var record = PingRecordBuffer()
 
     init(
-        journal: Journal, rules: JudgeRules, presence: PresenceLimits, redis: RedisPositions, keepsHistory: Bool
+        journal: Journal, rules: JudgeRules, presence: PresenceLimits, replayBytes: Int, redis: RedisPositions,
+        keepsHistory: Bool
     ) {
         self.journal = journal
         self.redis = redis
         self.keepsHistory = keepsHistory
         drivers = DriverTable(seed: .random(in: .min ... .max))
         judge = Judge(rules: rules)
-        fanout = Fanout(limits: presence, epoch: .random(in: .min ... .max))
+        fanout = Fanout(limits: presence, epoch: .random(in: .min ... .max), replayBytes: replayBytes)
     }
 
     // MARK: 1. Bytes to pings
@@ -129,6 +130,7 @@ final class Pipeline {
                 outcome.duplicate += 1
             case .rejected(let reason):
                 reject(index, reason)
+                noteTrouble(reason, of: driver, recordedAt: ping.recordedAt, now: now)
             }
         }
         counters.add(outcome)
@@ -137,6 +139,17 @@ final class Pipeline {
     @inline(__always)
     private func reject(_ index: Int, _ reason: RejectionReason, _ defect: PingDefect? = nil) {
         outcome.rejections.append(Rejection(index: index, reason: reason, defect: defect))
+    }
+
+    /// Viewers are told why a driver who does report is not on the map.
+    private func noteTrouble(
+        _ reason: RejectionReason, of driver: DriverIndex, recordedAt: Microseconds, now: Microseconds
+    ) {
+        switch reason {
+        case .accuracy: fanout.refused(driver, .lowAccuracy, now: now)
+        case .future: fanout.refused(driver, .clock(ahead: recordedAt - now), now: now)
+        default: break
+        }
     }
 
     // MARK: 4. The journal

@@ -54,8 +54,14 @@ struct Router {
                 PingsRoute(gateway: gateway).receive(request, from: credential, on: connection)
             }
         case "/v1/drivers":
-            return Route(methods: [.get], permission: .readPositions) { request, _, connection in
-                connection.respond(DriverRoutes(gateway: gateway).list(request))
+            return Route(methods: [.get], permission: .readPositions) { request, credential, connection in
+                guard let credential else { return }
+                DriverRoutes(gateway: gateway).list(request, for: credential, on: connection)
+            }
+        case "/v1/track/events":
+            return Route(methods: [.get], permission: .readPositions) { request, credential, connection in
+                guard let credential else { return }
+                EventsRoute(gateway: gateway).open(request, for: credential, on: connection)
             }
         case "/v1/ingest", "/v1/track":
             return Route(methods: [.get], permission: nil) { _, _, connection in
@@ -81,8 +87,9 @@ struct Router {
             }
         default:
             if let id = driverID(in: request.path, before: "/position") {
-                return Route(methods: [.get], permission: .readPositions) { _, _, connection in
-                    DriverRoutes(gateway: gateway).position(of: id, on: connection)
+                return Route(methods: [.get], permission: .readPositions) { _, credential, connection in
+                    guard let credential else { return }
+                    DriverRoutes(gateway: gateway).position(of: id, for: credential, on: connection)
                 }
             }
             guard let asset = gateway.assets.response(to: request) else { return nil }

@@ -134,7 +134,7 @@ final class AccessControl {
 
 extension Credential {
     /// A credential as it is stored: with a driver it is a device's. Nil where the driver is no valid id.
-    init?(id: String, driver: String?, permissions: Set<Permission>) {
+    convenience init?(id: String, driver: String?, permissions: Set<Permission>) {
         if let driver {
             guard let driverID = DriverID(driver) else { return nil }
             self.init(id: id, party: .device(driverID), permissions: permissions)

@@ -47,8 +47,18 @@ final class IngestSocket: CredentialSession {
 
     private func begin(_ sender: Sender, _ login: Login) {
         self.sender = sender
+        if case .device(let driver, _) = sender { gateway.pipeline.fanout.deviceConnected(driver) }
         welcome(login)
         resume()
+    }
+
+    override func closed() {
+        super.closed()
+        guard case .device(let driver, _) = sender else { return }
+        // 1000 and 1001 are goodbyes (RFC 6455 section 7.4.1); all else may be a tunnel or a crash.
+        let code = connection.peerCloseCode
+        gateway.pipeline.fanout.deviceDisconnected(driver, saidGoodbye: code == 1000 || code == 1001)
+        gateway.flushSoon()
     }
 
     // MARK: Frames
