@@ -307,6 +307,15 @@ final class Gateway: WebApplication {
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
+    /// Brings drivers of a batch into this process and finds out whether its sender may name them; `then` hears whether
+    /// that could be done.
+    func load(_ drivers: [DriverID], of sender: Sender, then: @escaping (Bool) -> Void) {
+        directory.load(drivers) {
+            guard case .backend(let scoped?) = sender else { return then(true) }
+            scoped.ask(drivers, then: then)
+        }
+    }
+
     /// The subject's drivers have changed: credentials that are limited to it may see less from now on.
     func reauthorize(_ subject: Subject) {
         server?.forEachConnection { connection in

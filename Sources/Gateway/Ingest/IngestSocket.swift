@@ -35,7 +35,7 @@ final class IngestSocket: CredentialSession {
     override func admit(_ credential: Credential, _ login: Login) {
         switch credential.party {
         case .viewer: connection.close(code: 4403, reason: "a viewer's credential sends no pings")
-        case .backend: begin(.backend, login)
+        case .backend: begin(.backend(ScopedDrivers(credential, gateway: gateway)), login)
         case .device(let id):
             let loaded = later { (session: IngestSocket, _: Void) in
                 guard let driver = session.gateway.pipeline.drivers.index(of: id) else { return }
@@ -93,8 +93,14 @@ final class IngestSocket: CredentialSession {
 
     /// Looks the drivers up that `take` did not know, then goes on; at once where no store can be asked.
     private func loadUnknown() {
-        let loaded = later { (session: IngestSocket, _: Void) in session.resume() }
-        gateway.directory.load(gateway.pipeline.unknown) { loaded(()) }
+        guard let sender else { return }
+        let loaded = later { (session: IngestSocket, isLoaded: Bool) in
+            guard isLoaded else {
+                return session.connection.close(code: 1013, reason: "drivers cannot be looked up now; retry")
+            }
+            session.resume()
+        }
+        gateway.load(gateway.pipeline.unknown, of: sender, then: loaded)
     }
 
     /// Goes on with the frames that waited, in order.
