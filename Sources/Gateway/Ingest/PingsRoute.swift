@@ -56,7 +56,8 @@ struct PingsRoute {
         guard pipeline.resolve(sender) else {
             gateway.load(pipeline.unknown, of: sender) { isLoaded in
                 guard isLoaded else {
-                    return connection.respond(Problem.unavailable("drivers cannot be looked up now; nothing was stored"))
+                    return connection.respond(
+                        Problem.unavailable("drivers cannot be looked up now; nothing was stored"))
                 }
                 take(request, sender, connection)
             }
