@@ -77,6 +77,7 @@ final class Gateway: WebApplication {
         super.init()
         redisNow = { [unowned self] in redis }
         busNow = { [unowned self] in bus }
+        access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
     }
 
