@@ -105,6 +105,12 @@ final class Gateway: WebApplication {
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
+    /// A credential was revoked in Postgres: closes what it holds open here, and everywhere by the bus.
+    func revoke(_ credential: String) {
+        access.revoke(credential)
+        bus?.publish(.revoked(credential))
+    }
+
     /// Whether credentials may see or act on subjects.
     var authorization: SubjectAuthorization { SubjectAuthorization(assignments: assignments) }
 
@@ -253,6 +259,7 @@ final class Gateway: WebApplication {
             return
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
+        access.copies.redisReturned()
         pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
         writeHashes()
         if !hasWarmedUp {

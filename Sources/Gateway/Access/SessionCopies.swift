@@ -8,6 +8,10 @@ import Tracking
 final class SessionCopies {
     /// The connection, while there is one.
     var redis: () -> RedisConnection? = { nil }
+    /// Hashes whose copies could not be removed while Redis was away; beyond the limit others find them revoked when they
+    /// look at Postgres.
+    private var leftOver: Set<String> = []
+    private static let maximumLeftOver = 10_000
 
     private func key(_ hash: String) -> String { "tracking_session:" + hash }
 
@@ -39,9 +43,19 @@ final class SessionCopies {
 
     /// Takes a revoked session's copy away.
     func remove(_ hash: String) {
-        guard let redis = redis(), redis.isReady else { return }
+        guard let redis = redis(), redis.isReady else {
+            if leftOver.count < Self.maximumLeftOver { leftOver.insert(hash) }
+            return
+        }
         var commands = RedisCommands()
         commands.command(["DEL", key(hash)])
         redis.send(commands)
+    }
+
+    /// Redis is there again.
+    func redisReturned() {
+        let hashes = leftOver
+        leftOver = []
+        for hash in hashes { remove(hash) }
     }
 }
