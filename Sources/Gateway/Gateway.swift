@@ -81,6 +81,7 @@ final class Gateway: WebApplication {
         redisNow = { [unowned self] in redis }
         busNow = { [unowned self] in bus }
         memberships = Memberships(gateway: self)
+        access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
     }
 
@@ -113,6 +114,12 @@ final class Gateway: WebApplication {
             memberships.look()
         }
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
+    }
+
+    /// A credential was revoked in Postgres: closes what it holds open here, and everywhere by the bus.
+    func revoke(_ credential: String) {
+        access.revoke(credential)
+        bus?.publish(.revoked(credential))
     }
 
     /// Whether credentials may see or act on subjects.
@@ -266,6 +273,7 @@ final class Gateway: WebApplication {
             return
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
+        access.copies.redisReturned()
         pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
         writeHashes()
         if !hasWarmedUp {
