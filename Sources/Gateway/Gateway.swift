@@ -16,6 +16,7 @@ final class Gateway: WebApplication {
     let pipeline: Pipeline
     let acknowledgements = AcknowledgementQueue()
     let access: AccessControl
+    let limits: RateLimits
     let directory: DriverDirectory
     let postgres: PostgresQuestions?
     let history: HistoryWriter?
@@ -64,6 +65,7 @@ final class Gateway: WebApplication {
         self.assets = assets
         self.log = log
         rules = configuration.judgeRules
+        limits = RateLimits(configuration, isExempt: configuration.isExemptAddress)
         var redisNow: () -> RedisConnection? = { nil }
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
@@ -224,6 +226,7 @@ final class Gateway: WebApplication {
     private func writeHashes() {
         if let redis {
             pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+            limits.share(redis, now: SystemClock.wallMicroseconds)
         }
     }
 
@@ -259,6 +262,7 @@ final class Gateway: WebApplication {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
         }
+        if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
         let token = PresentedToken(request)
         return .accept(
             request.path == "/v1/ingest"

@@ -16,7 +16,12 @@ struct Router {
 
     /// Answers a request, now or later.
     func route(_ request: WebRequest, on connection: WebConnection) {
-        guard let route = route(for: request) else {
+        let found = route(for: request)
+        // What needs no credential is for everybody, as often as they like.
+        if found == nil || found?.permission != nil {
+            guard gateway.limits.admits(request, on: connection, isKnown: found != nil) else { return }
+        }
+        guard let route = found else {
             return connection.respond(Problem.response(404, "not_found", "there is nothing at \(request.path)"))
         }
         let isAllowed =
@@ -32,11 +37,14 @@ struct Router {
         }
         gateway.access.authenticate(token) { result in
             switch result {
-            case .refused: connection.respond(Problem.unauthenticated())
+            case .refused:
+                gateway.limits.failed(request)
+                connection.respond(Problem.unauthenticated())
             case .unavailable:
                 connection.respond(
                     Problem.unavailable("this credential is not known here and Postgres is away; try again"))
             case .known(let credential):
+                guard gateway.limits.admits(credential, request, on: connection) else { return }
                 guard credential.permissions.contains(permission) else {
                     return connection.respond(Problem.forbidden(permission))
                 }

@@ -14,6 +14,7 @@ final class TrackSocket: CredentialSession {
     /// Whether a frame waits for a store, and what came behind it.
     private var isBusy = false
     private var waiting: [ClientFrame] = []
+    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
 
     // MARK: Logging in
 
@@ -44,6 +45,8 @@ final class TrackSocket: CredentialSession {
 
     /// A frame has come. Frames are answered in their order, also where one has to wait for a store.
     override func received(_ message: Span<UInt8>) {
+        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
+        guard allowed == .taken else { return refuse(message, isFlooding: allowed == .flooding) }
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")
         }
@@ -52,6 +55,15 @@ final class TrackSocket: CredentialSession {
             return connection.close(code: 4429, reason: "too many frames before the first was answered")
         }
         waiting.append(frame)
+    }
+
+    /// A frame beyond `limits.viewer_frames_per_s`.
+    private func refuse(_ message: Span<UInt8>, isFlooding: Bool) {
+        gateway.limits.count(.viewer)
+        let rate = gateway.limits.viewerFrames.perSecond
+        if isFlooding { return connection.close(code: 4429, reason: "more than \(rate) frames/s") }
+        let id = ClientFrame(message)?.id
+        error(id, "rate", "more than \(rate) frames/s; send it again later", retry: true)
     }
 
     /// The frame that had to wait is answered: goes on with what came behind it.
@@ -157,13 +169,13 @@ final class TrackSocket: CredentialSession {
         connection.sendQueued(text: writer.bytes)
     }
 
-    private func error(_ id: Int64?, _ code: String, _ message: String) {
+    private func error(_ id: Int64?, _ code: String, _ message: String, retry: Bool = false) {
         var writer = JSONWriter()
         writer.raw("{")
         if let id { writer.raw("\"id\":\(id),") }
         writer.raw("\"error\":{\"code\":\"\(code)\",\"message\":")
         writer.string(message)
-        writer.raw(",\"retry\":false}}")
+        writer.raw(",\"retry\":\(retry)}}")
         connection.sendQueued(text: writer.bytes)
     }
 }
