@@ -145,9 +145,9 @@ extension WebConnection {
         guard write(EventStream.head(headers).span) == .taken else { return false }
         phase = .eventStream
         self.session = session
-        // For the library the request is over: it lets go of the headers' 16 KiB. Its keep-alive timer is not meant here.
-        // Behind bytes that wait, and where the client asked for `Connection: close`, it would end the connection.
-        if lws_partial_buffered(wsi) == 0 { _ = lws_http_transaction_completed(wsi) }
+        // The library keeps a request's 16 KiB of headers until it is answered, which this one never is for it. What the
+        // client sends from here on it drops.
+        lws_http_headers_detach(wsi)
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
         server.schedule(self, now: SystemClock.monotonicMicroseconds())
         return true

@@ -124,7 +124,7 @@ public final class WebConnection {
     public func abort() {
         guard phase != .closed else { return }
         phase = .closing
-        lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+        endSoon()
     }
 
     /// A ping, unless bytes wait anyway. It carries a byte, since the library does not tell of a pong without any.
@@ -183,7 +183,13 @@ public final class WebConnection {
         if lws_partial_buffered(wsi) != 0 {
             lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, 5)
         } else {
-            lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+            endSoon()
         }
+    }
+
+    private func endSoon() {
+        lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+        // Set outside its own callbacks, the library looks at its timeouts only after the next event: make one.
+        lws_cancel_service(lws_get_context(wsi))
     }
 }
