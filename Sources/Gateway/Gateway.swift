@@ -275,6 +275,10 @@ final class Gateway: WebApplication {
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
+    override func notice(_ text: String) {
+        log.notice("\(text)")
+    }
+
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
         Problem.response(status, code, detail)
     }

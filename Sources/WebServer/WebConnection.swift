@@ -29,8 +29,8 @@ public final class WebConnection {
     unowned(unsafe) let server: WebServer
     /// A small dense number, unique among the open connections.
     public let number: Int
-    /// The peer's address, without port.
-    public let peer: String
+    /// The socket's other end, and whether it is counted.
+    let arrival: Arrival
     /// Who gets what comes over the WebSocket; nil before the upgrade.
     public internal(set) var session: WebSession?
     /// Whatever the application hangs on the current request.
@@ -50,14 +50,11 @@ public final class WebConnection {
     /// Bytes the library had to queue since the socket last had room.
     private var queuedBytes = 0
 
-    init(wsi: OpaquePointer, server: WebServer, number: Int) {
+    init(wsi: OpaquePointer, server: WebServer, number: Int, arrival: Arrival) {
         self.wsi = wsi
         self.server = server
         self.number = number
-        peer = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-            guard let base = buffer.baseAddress, lws_get_peer_simple(wsi, base, buffer.count) != nil else { return "" }
-            return String(cString: base)
-        }
+        self.arrival = arrival
     }
 
     /// Whether bytes can still be written.

@@ -20,6 +20,12 @@ public struct WebServerConfiguration: Sendable {
     public var messageDeadlineSeconds = 10
     /// How often every WebSocket is pinged, in seconds, and how long it may be silent after that.
     public var heartbeatSeconds = 25
+    /// Proxies that `X-Forwarded-For` is believed of, and whose connections are not counted.
+    public var trustedProxies = AddressRanges()
+    /// The most connections of one address; 0 is any number.
+    public var connectionsPerAddress = 0
+    /// Whose connections are not counted either.
+    public var exemptAddresses = AddressRanges()
     /// Subprotocols with the receive buffer each connection gets for them.
     public var subprotocols: [(name: String, receiveBytes: Int)] = []
 
@@ -43,6 +49,10 @@ public final class WebServer {
     private var context: OpaquePointer?
     private var vhost: OpaquePointer?
     private var listener: Listener?
+    private var door: FrontDoor?
+    private var counts = ConnectionCounts()
+    /// The second in which a stranger was last told of.
+    private var noticed = -1
     private var secondTimer: LoopTimer?
     private var shutdownTimer: LoopTimer?
     /// Counts seconds: a clock that costs a frame nothing to read.
@@ -74,9 +84,10 @@ public final class WebServer {
         idlePolicy.initialize(to: lws_retry_bo_t())
         loops.initialize(to: UnsafeMutableRawPointer(loop.uvLoop))
         try createContext()
+        door = makeDoor()
         do {
             listener = try Listener(loop: loop, address: configuration.address, port: configuration.port) {
-                [unowned self] descriptor in adopt(descriptor)
+                [unowned self] arrival in welcome(arrival)
             }
         } catch {
             throw error
@@ -134,20 +145,81 @@ public final class WebServer {
         self.vhost = vhost
     }
 
-    private func adopt(_ descriptor: Int32) {
-        guard let vhost, !isStopping else {
-            Glibc.close(descriptor)
+    // MARK: Arrivals
+
+    private func makeDoor() -> FrontDoor {
+        FrontDoor(
+            loop: loop, maximumBody: configuration.maximumBodyBytes,
+            patienceSeconds: configuration.messageDeadlineSeconds,
+            admit: { [unowned self] arrival in adopt(arrival) }, leave: { [unowned self] arrival in left(arrival) },
+            answer: { [unowned self] refusal in
+                var response = response(to: refusal)
+                response.closes = true
+                return response.serialized(includesBody: true)
+            }, meet: { [unowned self] stranger in meet(stranger) })
+    }
+
+    private func welcome(_ arrival: Arrival) {
+        guard !isStopping, let door else {
+            Glibc.close(arrival.descriptor)
             return
         }
+        var arrival = arrival
+        let limit = configuration.connectionsPerAddress
+        let address = arrival.address
+        if limit > 0, !configuration.exemptAddresses.contains(address), !configuration.trustedProxies.contains(address)
+        {
+            guard counts.enter(address, limit: limit) else {
+                return door.turnAway(
+                    arrival,
+                    DoorRefusal(
+                        status: 429, code: "too_many_connections",
+                        detail: "this address has \(limit) connections already; close some, or try again later",
+                        headers: [("Retry-After", "10")]))
+            }
+            arrival.isCounted = true
+        }
+        door.receive(arrival)
+    }
+
+    /// Hands a connection over to the library.
+    private func adopt(_ arrival: Arrival) {
+        guard let vhost, !isStopping else {
+            Glibc.close(arrival.descriptor)
+            return left(arrival)
+        }
         // On failure the library closes the descriptor itself.
-        _ = lws_adopt_socket_vhost(vhost, descriptor)
+        guard let wsi = lws_adopt_socket_vhost(vhost, arrival.descriptor) else { return left(arrival) }
+        _ = attach(wsi, arrival)
+    }
+
+    private func left(_ arrival: Arrival) {
+        if arrival.isCounted { counts.leave(arrival.address) }
+    }
+
+    private func meet(_ stranger: RequestHead.Stranger) {
+        guard noticed != second else { return }
+        noticed = second
+        switch stranger {
+        case .tls:
+            application.notice(
+                "a client speaks TLS to a port without it; let it use http: and ws:, or set web.tls_certificate")
+        case .http2: application.notice("a client speaks HTTP/2, which is not served; let it use HTTP/1.1")
+        }
+    }
+
+    /// The reply for a request that goes no further.
+    func response(to refusal: DoorRefusal) -> WebResponse {
+        var response = application.problem(status: refusal.status, code: refusal.code, detail: refusal.detail)
+        response.headers += refusal.headers
+        return response
     }
 
     // MARK: Connections
 
-    func attach(_ wsi: OpaquePointer) -> WebConnection {
+    func attach(_ wsi: OpaquePointer, _ arrival: Arrival) -> WebConnection {
         let number = freeNumbers.popLast() ?? connections.count
-        let connection = WebConnection(wsi: wsi, server: self, number: number)
+        let connection = WebConnection(wsi: wsi, server: self, number: number, arrival: arrival)
         let reference = Unmanaged.passRetained(connection)
         if number == connections.count { connections.append(reference) } else { connections[number] = reference }
         lws_set_opaque_user_data(wsi, reference.toOpaque())
@@ -156,6 +228,7 @@ public final class WebServer {
     }
 
     func detach(_ connection: WebConnection) {
+        left(connection.arrival)
         wheel.cancel(connection.number)
         connections[connection.number]?.release()
         connections[connection.number] = nil
@@ -252,6 +325,7 @@ public final class WebServer {
         guard !isStopping else { return }
         stopAccepting()
         isStopping = true
+        door?.close()
         forEachConnection { connection in
             if connection.phase == .webSocket || connection.phase == .eventStream {
                 connection.close(code: 1001, reason: "shutting down")
