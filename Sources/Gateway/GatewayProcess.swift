@@ -231,6 +231,10 @@ extension Configuration {
         web.port = listen.port
         web.trustedProxies = try AddressRanges(webTrustedProxies, setting: "web.trusted_proxies")
         web.exemptAddresses = try AddressRanges(limitsExemptAddresses, setting: "limits.exempt_addresses")
+        web.allowedOrigins = try AllowedOrigins(webAllowedOrigins, setting: "web.allowed_origins")
+        if !webTLSCertificate.isEmpty || !webTLSKey.isEmpty {
+            web.certificate = try CertificateFiles(chain: webTLSCertificate, key: webTLSKey)
+        }
         web.connectionsPerAddress = limitsConnectionsPerAddress
         web.maximumMessageBytes = ["/v1/ingest": 262_144, "/v1/track": 16_384]
         web.messageDeadlineSeconds = webMessageDeadlineSeconds

@@ -15,7 +15,7 @@ enum EventStream {
 
     /// The head of the reply. The stream ends with the connection, since nobody knows its length.
     static func head(_ headers: [(String, String)]) -> [UInt8] {
-        var head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
+        var head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
         head += "X-Accel-Buffering: no\r\nConnection: close\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
         return Array((head + "\r\n").utf8)
@@ -139,10 +139,14 @@ extension WebConnection {
     /// Answers the current request with an event stream that `session` writes: its frames become events from here on.
     /// A client cannot send anything over it. Returns false where the client has gone meanwhile.
     public func openEventStream(session: WebSession, headers: [(String, String)] = []) -> Bool {
-        guard phase == .http, request != nil else { return false }
-        request = nil
+        guard phase == .http, let request else { return false }
+        self.request = nil
         gathered = []
-        guard write(EventStream.head(headers).span) == .taken else { return false }
+        var head = WebResponse(status: 200, headers: headers + [("Cache-Control", "no-store")])
+        head.secure(isEncrypted: server.isEncrypted)
+        head.headers += server.configuration.allowedOrigins.headers(
+            for: request.headers["origin"], host: request.headers["host"])
+        guard write(EventStream.head(head.headers).span) == .taken else { return false }
         phase = .eventStream
         self.session = session
         // The library keeps a request's 16 KiB of headers until it is answered, which this one never is for it. What the

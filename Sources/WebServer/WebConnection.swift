@@ -166,6 +166,10 @@ public final class WebConnection {
         guard phase == .http, let request else { return }
         self.request = nil
         gathered = []
+        var response = response
+        response.secure(isEncrypted: server.isEncrypted)
+        response.headers += server.configuration.allowedOrigins.headers(
+            for: request.headers["origin"], host: request.headers["host"])
         let bytes = response.serialized(includesBody: request.method != .head)
         guard write(bytes.span) == .taken else { return }
         // Outside the library's own callback its verdict "close now" cannot be returned, only asked for.

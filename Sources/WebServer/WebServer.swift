@@ -26,6 +26,10 @@ public struct WebServerConfiguration: Sendable {
     public var connectionsPerAddress = 0
     /// Whose connections are not counted either.
     public var exemptAddresses = AddressRanges()
+    /// Pages of other hosts that may open WebSockets and read replies.
+    public var allowedOrigins = AllowedOrigins()
+    /// The certificate; nil is no TLS.
+    public var certificate: CertificateFiles?
     /// Subprotocols with the receive buffer each connection gets for them.
     public var subprotocols: [(name: String, receiveBytes: Int)] = []
 
@@ -51,6 +55,7 @@ public final class WebServer {
     private var listener: Listener?
     private var door: FrontDoor?
     private var counts = ConnectionCounts()
+    private var certificate: CertificateWatch?
     /// The second in which a stranger was last told of.
     private var noticed = -1
     private var secondTimer: LoopTimer?
@@ -60,6 +65,8 @@ public final class WebServer {
     private(set) var isStopping = false
     /// Whether `shutDown` has closed what it could.
     public private(set) var isShutDown = false
+    /// How often a changed certificate is looked for.
+    private static let certificateSeconds = 5
     /// C arrays the library keeps pointing into, and the strings inside them.
     private var protocolTable: UnsafeMutablePointer<lws_protocols>?
     private var names: [UnsafeMutablePointer<CChar>] = []
@@ -83,6 +90,7 @@ public final class WebServer {
         self.application = application
         idlePolicy.initialize(to: lws_retry_bo_t())
         loops.initialize(to: UnsafeMutableRawPointer(loop.uvLoop))
+        if let files = configuration.certificate { certificate = try CertificateWatch(files) }
         try createContext()
         door = makeDoor()
         do {
@@ -124,7 +132,8 @@ public final class WebServer {
         info.port = CONTEXT_PORT_NO_LISTEN
         info.protocols = UnsafePointer(table)
         info.options =
-            UInt64(LWS_SERVER_OPTION_EXPLICIT_VHOSTS) | UInt64(LWS_SERVER_OPTION_LIBUV)
+            (configuration.certificate == nil ? 0 : UInt64(LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT))
+            | UInt64(LWS_SERVER_OPTION_EXPLICIT_VHOSTS) | UInt64(LWS_SERVER_OPTION_LIBUV)
             | UInt64(LWS_SERVER_OPTION_VALIDATE_UTF8) | UInt64(LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN)
         info.foreign_loops = loops
         info.user = Unmanaged.passUnretained(self).toOpaque()
@@ -139,13 +148,36 @@ public final class WebServer {
                 description: "cannot start libwebsockets on libuv. Install the Debian package libwebsockets-evlib-uv.")
         }
         self.context = context
-        guard let vhost = lws_create_vhost(context, &info) else {
+        guard let vhost = createVirtualHost(context, &info) else {
             throw WebServerError(description: "libwebsockets refused the virtual host; see its own log lines above")
         }
         self.vhost = vhost
     }
 
+    private func createVirtualHost(_ context: OpaquePointer, _ info: inout lws_context_creation_info) -> OpaquePointer?
+    {
+        guard let files = configuration.certificate else { return lws_create_vhost(context, &info) }
+        // The library has TLS only where the host is a listening one by name.
+        info.port = CONTEXT_PORT_NO_LISTEN_SERVER
+        // OpenSSL's SSL_OP_NO_SSLv3, NO_TLSv1, NO_TLSv1_1, NO_COMPRESSION, NO_RENEGOTIATION: TLS 1.2 and 1.3.
+        info.ssl_options_set = 0x0200_0000 | 0x0400_0000 | 0x1000_0000 | 0x2_0000 | 0x4000_0000
+        return files.chain.withCString { chain in
+            files.key.withCString { key in
+                // HTTP/2 is compiled into the library, and not served.
+                "http/1.1".withCString { protocols in
+                    info.ssl_cert_filepath = chain
+                    info.ssl_private_key_filepath = key
+                    info.alpn = protocols
+                    return lws_create_vhost(context, &info)
+                }
+            }
+        }
+    }
+
     // MARK: Arrivals
+
+    /// Whether clients speak TLS to it.
+    var isEncrypted: Bool { configuration.certificate != nil }
 
     private func makeDoor() -> FrontDoor {
         FrontDoor(
@@ -155,6 +187,7 @@ public final class WebServer {
             answer: { [unowned self] refusal in
                 var response = response(to: refusal)
                 response.closes = true
+                response.secure(isEncrypted: isEncrypted)
                 return response.serialized(includesBody: true)
             }, meet: { [unowned self] stranger in meet(stranger) })
     }
@@ -179,7 +212,8 @@ public final class WebServer {
             }
             arrival.isCounted = true
         }
-        door.receive(arrival)
+        // Behind TLS there is nothing to look at yet: the library's checks and ours behind it must do.
+        if isEncrypted { adopt(arrival) } else { door.receive(arrival) }
     }
 
     /// Hands a connection over to the library.
@@ -252,9 +286,19 @@ public final class WebServer {
     /// Once a second: what should have been complete by now and is not, and who has fallen silent.
     private func everySecond() {
         second += 1
+        if second % Self.certificateSeconds == 0 { lookAtCertificate() }
         let now = SystemClock.monotonicMicroseconds()
         for number in wheel.takeDue(in: second) {
             withConnection(number) { visit($0, now: now) }
+        }
+    }
+
+    private func lookAtCertificate() {
+        guard let context, let outcome = certificate?.look(context) else { return }
+        switch outcome {
+        case .unchanged: break
+        case .renewed: application.notice("the certificate was read again")
+        case .unusable(let reason): application.notice(reason)
         }
     }
 

@@ -3,6 +3,7 @@
 import CLibwebsockets
 import EventLoop
 import Glibc
+import Synchronization
 
 /// `lws_callback_function` of every protocol.
 func webServerCallback(
@@ -44,12 +45,15 @@ func webServerCallback(
 }
 
 /// `lws_set_log_level`'s emitter. The library's log is global, so it goes to standard error; its lines of level WARN
-/// and ERR name no secrets.
+/// and ERR name no secrets. At most one a second: strangers could fill a disk with them.
 func webServerLog(_ level: Int32, _ line: UnsafePointer<CChar>?) {
-    guard let line else { return }
+    let second = Int(SystemClock.monotonicMicroseconds() / 1_000_000)
+    guard let line, lastLogSecond.exchange(second, ordering: .relaxed) != second else { return }
     let text = "libwebsockets: " + String(cString: line)
     _ = Array(text.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
+
+private let lastLogSecond = Atomic(-1)
 
 /// Nil for a moment while the library adopts a socket, and for its own handles.
 private func connection(of wsi: OpaquePointer) -> WebConnection? {
@@ -66,6 +70,7 @@ extension WebConnection {
         let facts = RequestFacts(reader, method: request.method)
         let maximumBody = server.configuration.maximumBodyBytes
         if let refusal = DoorChecks.refusal(facts, maximumBody: maximumBody) { return refuse(refusal, request) }
+        if request.method == .options, reader.has("access-control-request-method:") { return preflight(request) }
         let length = DoorChecks.length(facts, maximumBody: maximumBody).contentLength
         request.body = []
         self.request = request
@@ -95,6 +100,25 @@ extension WebConnection {
         return 0
     }
 
+    /// A browser asks whether a page of another host may send what it wants to send.
+    private func preflight(_ request: WebRequest) -> Int32 {
+        guard let refusal = refusal(forOriginOf: request) else {
+            self.request = request
+            respond(WebResponse(status: 204, headers: AllowedOrigins.preflightHeaders))
+            return 0
+        }
+        return refuse(refusal, request)
+    }
+
+    private func refusal(forOriginOf request: WebRequest) -> DoorRefusal? {
+        let origins = server.configuration.allowedOrigins
+        guard origins.standing(of: request.headers["origin"], host: request.headers["host"]) == .foreign else {
+            return nil
+        }
+        return DoorRefusal(
+            status: 403, code: "origin", detail: "pages of this origin are not in web.allowed_origins")
+    }
+
     /// Answers and closes: what follows on the connection cannot be trusted.
     private func refuse(_ refusal: DoorRefusal, _ request: WebRequest) -> Int32 {
         self.request = request
@@ -121,6 +145,10 @@ extension WebConnection {
     fileprivate func confirmUpgrade(_ reader: HeaderReader) -> Int32 {
         guard let request = WebRequest(reader, peer: client(reader)) else { return -1 }
         if let refusal = DoorChecks.upgrade(RequestFacts(reader, method: request.method)) {
+            _ = refuse(refusal, request)
+            return -1
+        }
+        if let refusal = refusal(forOriginOf: request) {
             _ = refuse(refusal, request)
             return -1
         }
