@@ -85,7 +85,6 @@ extension Fanout {
         case .sent:
             counters.writes += 1
             viewers[viewer].lastWriteAt = monotonic
-            viewers[viewer].toldThrough = distributedThrough
             clearPending(viewer)
         case .busy: block(viewer, monotonic: monotonic)
         case .gone: clearPending(viewer)

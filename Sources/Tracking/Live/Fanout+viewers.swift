@@ -13,13 +13,14 @@ extension Fanout {
             viewer = viewers.count - 1
         }
         viewers[viewer].precision = precision
-        viewers[viewer].toldThrough = distributedThrough
         return viewer
     }
 
     /// The viewer is gone; `now` is wall time.
     public mutating func closeViewer(_ viewer: ViewerIndex, now: Microseconds) {
         clearPending(viewer)
+        // The number is given to somebody else, who missed nothing.
+        overrun.removeAll { $0 == viewer }
         while viewers[viewer].firstEdge >= 0 { removeEdge(Int(viewers[viewer].firstEdge), now: now) }
         while viewers[viewer].firstSubscription >= 0 {
             removeSubscription(Int(viewers[viewer].firstSubscription), now: now)
@@ -43,8 +44,11 @@ extension Fanout {
 
     /// The viewer watches the driver from now on; false where it did already. A driver that is not live is told next.
     public mutating func watch(_ driver: DriverIndex, by viewer: ViewerIndex) -> Bool {
+        // The snapshot has what is not distributed yet, and the cursor that goes with it is to cover that.
+        distribute()
         let isNew = lead(viewer, to: driver, through: SubjectSets.directTopic, isNews: false)
         if isNew { viewers[viewer].subjectCount += 1 }
+        distributedThrough = log.end
         return isNew
     }
 
@@ -122,7 +126,7 @@ extension Fanout {
         viewers[viewer].firstEdge = Int32(edge)
         viewers[viewer].edgeCount += 1
         drivers[driver].edgeCount += 1
-        if drivers[driver].loggedSince == ReplayLog.none { drivers[driver].loggedSince = distributedThrough }
+        if drivers[driver].loggedSince == ReplayLog.none { drivers[driver].loggedSince = fence() }
         counters.subscriptions += 1
         return edge
     }
@@ -159,6 +163,7 @@ extension Fanout {
         let viewer = Int(edges[edge].viewer)
         if viewers[viewer].firstPending == Int32(edge) {
             viewers[viewer].firstPending = edges[edge].nextPending
+            if !viewers[viewer].hasPending { viewers[viewer].isOwed = false }
             return
         }
         var previous = viewers[viewer].firstPending
@@ -176,6 +181,7 @@ extension Fanout {
         }
         viewers[viewer].firstPending = -1
         clearDepartures(viewer)
+        viewers[viewer].isOwed = false
     }
 
     // MARK: Snapshots

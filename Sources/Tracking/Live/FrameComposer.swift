@@ -128,6 +128,9 @@ struct FrameComposer: Sendable {
     mutating func addStatus(
         _ id: DriverID, _ presence: Presence, _ position: Position?, _ device: DeviceState, _ set: Int32
     ) {
+        // Restored a moment ago: no sweep has seen it yet.
+        let presence =
+            presence == .unknown ? position.map { limits.presence(age: now - $0.recordedAt) } ?? presence : presence
         if statuses.bytes.isEmpty {
             _ = WebSocketFrame.reserve(&statuses.bytes)
             statuses.raw("{\"now\":")
@@ -148,9 +151,10 @@ struct FrameComposer: Sendable {
         }
         if presence != .live {
             statuses.raw(",\"reason\":\"")
-            statuses.raw(device.reason(presence, now: now, limits: limits))
+            let heardAt = position?.receivedAt ?? .min
+            statuses.raw(device.reason(presence, heardAt: heardAt, now: now, limits: limits))
             statuses.raw("\"")
-            if let ahead = device.clockAhead(now: now, limits: limits) {
+            if let ahead = device.clockAhead(heardAt: heardAt, now: now, limits: limits) {
                 statuses.raw(",\"clock_offset_ms\":")
                 statuses.integer(ahead / 1_000)
             }
