@@ -17,7 +17,10 @@ final class Gateway: WebApplication {
     let acknowledgements = AcknowledgementQueue()
     let access: AccessControl
     let assignments: AssignmentStore
+    let limits: RateLimits
     let directory: DriverDirectory
+    /// Set once, at the end of `init`.
+    private(set) var memberships: Memberships!
     let postgres: PostgresQuestions?
     let history: HistoryWriter?
     let log: Logger
@@ -45,6 +48,7 @@ final class Gateway: WebApplication {
     private var tickTimer: LoopTimer?
     private var redisTimer: LoopTimer?
     private var secondTimer: LoopTimer?
+    private var lookTimer: LoopTimer?
     private var hasReportedFailure = false
     private var hasWarmedUp = false
     /// Receipt of a ping to the write that shows it.
@@ -67,6 +71,7 @@ final class Gateway: WebApplication {
         self.assets = assets
         self.log = log
         rules = configuration.judgeRules
+        limits = RateLimits(configuration, isExempt: configuration.isExemptAddress)
         var redisNow: () -> RedisConnection? = { nil }
         var busNow: () -> ControlBus? = { nil }
         assignments = AssignmentStore(
@@ -77,6 +82,7 @@ final class Gateway: WebApplication {
         super.init()
         redisNow = { [unowned self] in redis }
         busNow = { [unowned self] in bus }
+        memberships = Memberships(gateway: self)
         access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
     }
@@ -101,7 +107,14 @@ final class Gateway: WebApplication {
             case .assigned(let subject): assignments.onAnnouncement?(subject)
             }
         }
-        bus?.onReturn = { [unowned self] in access.refresh() }
+        lookTimer = LoopTimer(loop: loop) { [unowned self] in memberships.look() }
+        lookTimer?.start(
+            afterMilliseconds: configuration.accessRefreshSeconds * 1_000,
+            everyMilliseconds: configuration.accessRefreshSeconds * 1_000)
+        bus?.onReturn = { [unowned self] in
+            access.refresh()
+            memberships.look()
+        }
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -133,7 +146,7 @@ final class Gateway: WebApplication {
     /// Lets go of everything on the loop but the server.
     func close() {
         loop.removeEndOfTurnHook()
-        for timer in [submitTimer, tickTimer, redisTimer, secondTimer] { timer?.close() }
+        for timer in [submitTimer, tickTimer, redisTimer, secondTimer, lookTimer] { timer?.close() }
         redis?.close()
         bus?.close()
         access.close()
@@ -222,6 +235,9 @@ final class Gateway: WebApplication {
             let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
             pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
+        for handle in pipeline.fanout.takeOverrun() {
+            server?.withConnection(handle) { $0.close(code: 4408, reason: "reading too slowly") }
+        }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { handle in
             server?.withConnection(handle) { connection in
@@ -249,6 +265,7 @@ final class Gateway: WebApplication {
     private func writeHashes() {
         if let redis {
             pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+            limits.share(redis, now: SystemClock.wallMicroseconds)
         }
     }
 
@@ -285,6 +302,7 @@ final class Gateway: WebApplication {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
         }
+        if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
         let token = PresentedToken(request)
         return .accept(
             request.path == "/v1/ingest"
@@ -301,13 +319,32 @@ final class Gateway: WebApplication {
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
+    /// Brings drivers of a batch into this process and finds out whether its sender may name them; `then` hears whether
+    /// that could be done.
+    func load(_ drivers: [DriverID], of sender: Sender, then: @escaping (Bool) -> Void) {
+        directory.load(drivers) {
+            guard case .backend(let scoped?) = sender else { return then(true) }
+            scoped.ask(drivers, then: then)
+        }
+    }
+
+    /// The subject's drivers have changed: credentials that are limited to it may see less from now on.
+    func reauthorize(_ subject: Subject) {
+        server?.forEachConnection { connection in
+            guard let session = connection.session as? TrackSocket, let credential = session.credential,
+                credential.party != .viewer, credential.scope?.names(subject) == true
+            else { return }
+            session.reauthorize()
+        }
+    }
+
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
         Problem.response(status, code, detail)
     }
 
     private func closeConnections(of credential: String) {
         server?.forEachConnection { connection in
-            if (connection.session as? CredentialSession)?.credentialID == credential {
+            if (connection.session as? CredentialSession)?.credential?.id == credential {
                 connection.close(code: 4403, reason: "the credential was revoked")
             }
         }

@@ -60,6 +60,7 @@ public final class GatewayProcess {
             ])
         let pipeline = Pipeline(
             journal: journal, rules: configuration.judgeRules, presence: configuration.presenceLimits,
+            replayBytes: configuration.liveReplayMiB << 20,
             redis: RedisPositions(configuration), keepsHistory: configuration.historyRetentionDays > 0)
         try Self.recall(journal, into: pipeline)
 

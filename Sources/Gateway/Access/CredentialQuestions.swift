@@ -84,7 +84,7 @@ final class CredentialQuestions {
 
 extension Credential {
     /// A credential from its row. Nil where the row does not make sense: a scope that cannot be read permits nothing.
-    fileprivate init?(_ rows: PostgresRows, _ row: Int, _ kind: Token.Kind) {
+    fileprivate convenience init?(_ rows: PostgresRows, _ row: Int, _ kind: Token.Kind) {
         guard let id = rows.text(row, 1) else { return nil }
         switch kind {
         case .key:
@@ -108,7 +108,7 @@ extension Credential {
     }
 
     /// A tracking session's credential. Nil where one of its parts is missing or not to be understood.
-    init?(session id: String, subjects: [String], expiresAt: Microseconds?, precision: Int64?) {
+    convenience init?(session id: String, subjects: [String], expiresAt: Microseconds?, precision: Int64?) {
         guard let scope = SubjectScope(subjects), let expiresAt, let precision = precision.flatMap({ Int32(exactly: $0) })
         else { return nil }
         self.init(
