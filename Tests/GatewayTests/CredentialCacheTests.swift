@@ -49,8 +49,7 @@ import Tracking
         let credentials = try credentials()
         let cache = CredentialCache(directory: directory)
         cache.add(credentials.map { ($0.key, $0.value) })
-        var changed = try #require(credentials[Self.hashes[0]])
-        changed.permissions = [.readHistory]
+        let changed = Credential(id: "key", party: .backend, permissions: [.readHistory])
         cache.add([(Self.hashes[0], changed)])
         cache.remove(Self.hashes[2])
         let loaded = CredentialCache(directory: directory).load(now: 0)
@@ -119,7 +118,8 @@ import Tracking
         ] {
             #expect(ControlBus.Message(Array(message.text.utf8)) == message)
         }
-        for text in ["", "{}", "[]", "{\"revoked\":1}", "{\"assigned\":\"9f2\"}", String(repeating: " ", count: 2_000)] {
+        for text in ["", "{}", "[]", "{\"revoked\":1}", "{\"assigned\":\"9f2\"}", String(repeating: " ", count: 2_000)]
+        {
             #expect(ControlBus.Message(Array(text.utf8)) == nil, "\(text)")
         }
     }

@@ -16,7 +16,8 @@ extension Integration {
             try gateway.awaitStores()
             let path = "/v1/\(kind)/9f2/drivers"
             func change(_ method: String, _ driver: String) throws -> [String] {
-                let response = try gateway.http(method, "\(path)/\(driver)", token: key, body: method == "PUT" ? "" : nil)
+                let response = try gateway.http(
+                    method, "\(path)/\(driver)", token: key, body: method == "PUT" ? "" : nil)
                 try #require(response.status == 200, "\(response.text)")
                 return try JSON(parsing: response.text)["drivers"].array.compactMap(\.string)
             }
@@ -65,7 +66,8 @@ extension Integration {
             #expect(try gateway.assign("groups/region", most, key: key).count == 10_000)
         }
 
-        @Test func `lists that two gateways put at the same time end as one of them, and the trail leads there`() throws {
+        @Test func `lists that two gateways put at the same time end as one of them, and the trail leads there`() throws
+        {
             let one = try RunningGateway()
             let key = try one.key(RunningGateway.steering)
             let two = try RunningGateway(beside: one)
@@ -88,7 +90,9 @@ extension Integration {
                 #expect(try two.drivers("\(container)/shared", key: key) == result)
                 #expect(lists.contains { $0.sorted() == result })
                 var walked: Set<String> = []
-                for row in try one.sql("SELECT detail::text FROM api_audit_logs WHERE subject = $1 ORDER BY id", [subject]) {
+                for row in try one.sql(
+                    "SELECT detail::text FROM api_audit_logs WHERE subject = $1 ORDER BY id", [subject])
+                {
                     let detail = try JSON(parsing: try #require(row))
                     walked.subtract(detail["removed"].array.compactMap(\.string))
                     walked.formUnion(detail["added"].array.compactMap(\.string))
@@ -161,7 +165,8 @@ extension Integration {
             for secret in [key, spare, session.token, deviceToken] {
                 let hash = "encode(sha256('\(secret)'::bytea), 'hex')"
                 let found = try gateway.count(
-                    "SELECT count(*) FROM api_audit_logs a WHERE a::text LIKE '%\(secret)%' OR a::text LIKE '%' || \(hash) || '%'")
+                    "SELECT count(*) FROM api_audit_logs a WHERE a::text LIKE '%\(secret)%' OR a::text LIKE '%' || \(hash) || '%'"
+                )
                 #expect(found == 0)
             }
         }
@@ -246,7 +251,9 @@ extension Integration {
                 #expect(result.output.contains("is no subject"), "\(subjects): \(result.output)")
             }
             _ = try gateway.key(subjects: "area:43,-80,44,-79,order:*")
-            #expect(try gateway.sql("SELECT array_to_string(subjects, ' ') FROM api_keys") == ["area:43,-80,44,-79 order:*"])
+            #expect(
+                try gateway.sql("SELECT array_to_string(subjects, ' ') FROM api_keys") == ["area:43,-80,44,-79 order:*"]
+            )
             #expect(try gateway.drover("key", "list").output.contains("area:43,-80,44,-79,order:*"))
         }
     }

@@ -30,7 +30,8 @@ extension Integration {
             let left = try gateway.count(
                 "SELECT extract(epoch FROM expires_at - now())::int FROM tracking_sessions WHERE id = '\(made.id)'")
             #expect((590...600).contains(left))
-            #expect(try gateway.count("SELECT count(*) FROM tracking_sessions s WHERE s::text LIKE '%\(made.token)%'") == 0)
+            #expect(
+                try gateway.count("SELECT count(*) FROM tracking_sessions s WHERE s::text LIKE '%\(made.token)%'") == 0)
             #expect(try gateway.admits(made.token))
 
             #expect(try gateway.http("DELETE", "/v1/tracking-sessions/\(made.id)", token: key).status == 204)
@@ -69,7 +70,9 @@ extension Integration {
                     .first)
             #expect(ended == "true")
             #expect(try gateway.viewerClosure(made.token) == 4401)
-            try eventually("its copy is gone", within: 5) { try redis.command("KEYS", "tracking_session:*").list.isEmpty }
+            try eventually("its copy is gone", within: 5) {
+                try redis.command("KEYS", "tracking_session:*").list.isEmpty
+            }
         }
 
         @Test func `a list has pages, the newest first, and filters`() throws {
@@ -113,6 +116,7 @@ extension Integration {
             let gateway = try RunningGateway(settings: ["live.subjects_per_session": "3"])
             let key = try gateway.key(RunningGateway.steering)
             try gateway.awaitStores()
+            #expect(try gateway.admits(key))
             let good = "\"subjects\":[\"driver:a\"]"
             let cases: [(body: String, status: Int, code: String)] = [
                 ("", 400, "malformed_json"), ("{", 400, "malformed_json"), ("[]", 400, "bad_request"),
@@ -185,7 +189,9 @@ extension Integration {
             #expect(try gateway.http("GET", "/v1/orders//drivers", token: key).status == 404)
         }
 
-        @Test func `sessions work from their copies without Postgres, and known ones across a restart without both`() throws {
+        @Test func `sessions work from their copies without Postgres, and known ones across a restart without both`()
+            throws
+        {
             let gateway = try RunningGateway(ownPostgres: true)
             let key = try gateway.key(RunningGateway.steering)
             try gateway.awaitStores()
@@ -262,7 +268,9 @@ extension Integration {
             try one.sql("UPDATE tracking_sessions SET revoked_at = now() WHERE id = $1", [session.id])
             let socket = try one.viewer(session.token)
             #expect(try socket.closure(within: 6).code == 4403)
-            try eventually("the copy is gone", within: 6) { try redis.command("KEYS", "tracking_session:*").list.isEmpty }
+            try eventually("the copy is gone", within: 6) {
+                try redis.command("KEYS", "tracking_session:*").list.isEmpty
+            }
             #expect(try !one.admits(session.token))
         }
 

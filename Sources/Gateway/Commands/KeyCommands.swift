@@ -97,7 +97,8 @@ public struct KeyCommands {
             throw CommandError("no active key has the id \(id). List them with: drover key list")
         }
         if let problem = tellGateways(.revoked(id)) {
-            return "revoked; gateways find out within \(configuration.accessRefreshSeconds) s, since they cannot be told "
+            return
+                "revoked; gateways find out within \(configuration.accessRefreshSeconds) s, since they cannot be told "
                 + "now: \(problem)"
         }
         return "revoked; gateways were told and close its connections now"
