@@ -306,8 +306,8 @@ final class Gateway: WebApplication {
         let token = PresentedToken(request)
         return .accept(
             request.path == "/v1/ingest"
-                ? IngestSocket(connection, gateway: self, token: token)
-                : TrackSocket(connection, gateway: self, token: token))
+                ? IngestSocket(connection, gateway: self, token: token, address: request.peer)
+                : TrackSocket(connection, gateway: self, token: token, address: request.peer))
     }
 
     /// A viewer's socket has room again.
@@ -336,6 +336,10 @@ final class Gateway: WebApplication {
             else { return }
             session.reauthorize()
         }
+    }
+
+    override func notice(_ text: String) {
+        log.notice("\(text)")
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
