@@ -17,6 +17,7 @@ final class Gateway: WebApplication {
     let acknowledgements = AcknowledgementQueue()
     let access: AccessControl
     let assignments: AssignmentStore
+    let limits: RateLimits
     let directory: DriverDirectory
     /// Set once, at the end of `init`.
     private(set) var memberships: Memberships!
@@ -70,6 +71,7 @@ final class Gateway: WebApplication {
         self.assets = assets
         self.log = log
         rules = configuration.judgeRules
+        limits = RateLimits(configuration, isExempt: configuration.isExemptAddress)
         var redisNow: () -> RedisConnection? = { nil }
         var busNow: () -> ControlBus? = { nil }
         assignments = AssignmentStore(
@@ -263,6 +265,7 @@ final class Gateway: WebApplication {
     private func writeHashes() {
         if let redis {
             pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+            limits.share(redis, now: SystemClock.wallMicroseconds)
         }
     }
 
@@ -299,11 +302,12 @@ final class Gateway: WebApplication {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
         }
+        if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
         let token = PresentedToken(request)
         return .accept(
             request.path == "/v1/ingest"
-                ? IngestSocket(connection, gateway: self, token: token)
-                : TrackSocket(connection, gateway: self, token: token))
+                ? IngestSocket(connection, gateway: self, token: token, address: request.peer)
+                : TrackSocket(connection, gateway: self, token: token, address: request.peer))
     }
 
     /// A viewer's socket has room again.
@@ -332,6 +336,10 @@ final class Gateway: WebApplication {
             else { return }
             session.reauthorize()
         }
+    }
+
+    override func notice(_ text: String) {
+        log.notice("\(text)")
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {

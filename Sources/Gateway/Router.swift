@@ -134,6 +134,10 @@ struct Router {
     func route(_ request: WebRequest, on connection: WebConnection) {
         var call = RouteCall(gateway: gateway, request: request, connection: connection)
         guard let routes = Self.fixed[request.path] ?? Self.match(&call) else { return page(call) }
+        // What needs no credential is for everybody, as often as they like.
+        if routes.contains(where: { $0.permission != nil && !$0.isOpen(call) }) {
+            guard gateway.limits.admits(request, on: connection, isKnown: true) else { return }
+        }
         let method = request.method == .head ? .get : request.method
         guard let route = routes.first(where: { $0.method == method }) else {
             return refuse(call, allowing: routes.map(\.method))
@@ -143,11 +147,14 @@ struct Router {
         let matched = call
         gateway.access.authenticate(token) { result in
             switch result {
-            case .refused: matched.respond(Problem.unauthenticated())
+            case .refused:
+                gateway.limits.failed(request)
+                matched.respond(Problem.unauthenticated())
             case .unavailable:
                 matched.respond(
                     Problem.unavailable("this credential is not known here and Postgres is away; try again"))
             case .known(let credential):
+                guard gateway.limits.admits(credential, request, on: connection) else { return }
                 guard credential.permissions.contains(permission) else {
                     return matched.respond(Problem.forbidden(permission))
                 }
@@ -171,6 +178,7 @@ struct Router {
 
     private func page(_ call: RouteCall) {
         guard let asset = gateway.assets.response(to: call.request) else {
+            guard gateway.limits.admits(call.request, on: call.connection, isKnown: false) else { return }
             return call.respond(Problem.nothing(at: call.request))
         }
         guard call.request.method == .get || call.request.method == .head else { return refuse(call, allowing: [.get]) }

@@ -20,6 +20,8 @@ class CredentialSession: WebSession {
 
     /// Outlives the server and thus every session of it, so an unchecked reference is sound.
     final unowned(unsafe) let gateway: Gateway
+    /// Whom failed log-ins count against.
+    private final let address: String
     /// From the handshake, until it was looked at: a token is not kept.
     private final var token: PresentedToken
     /// The credential once it was checked.
@@ -27,7 +29,9 @@ class CredentialSession: WebSession {
     /// For the log-in, then for the credential's end.
     private final var timer: LoopTimer?
 
-    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
+    /// `address` is the client's.
+    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken, address: String) {
+        self.address = address
         self.gateway = gateway
         self.token = token
         super.init(connection, serial: gateway.nextSerial())
@@ -78,7 +82,10 @@ class CredentialSession: WebSession {
             then: later { (session: CredentialSession, result) in
                 let connection = session.connection
                 switch result {
-                case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
+                case .refused:
+                    session.gateway.limits.failed(
+                        address: session.address, endpoint: "login", now: SystemClock.wallMicroseconds())
+                    connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
                 case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
                 case .known(let credential):
                     guard credential.permissions.contains(session.permission) else {

@@ -147,7 +147,7 @@ extension Fanout {
         var named: [DriverIndex] = []
         var edge = viewers[viewer].firstEdge
         while edge >= 0 {
-            if sets.contains(SubjectSets.directTopic, in: edges[Int(edge)].set) {
+            if composer.sets.contains(SubjectSets.directTopic, in: edges[Int(edge)].set) {
                 named.append(Int(edges[Int(edge)].driver))
             }
             edge = edges[Int(edge)].nextOfViewer

@@ -55,7 +55,7 @@ extension Fanout {
     /// The viewer no longer watches the driver itself; false where it did not.
     public mutating func unwatch(_ driver: DriverIndex, by viewer: ViewerIndex, now: Microseconds) -> Bool {
         guard let edge = edge(from: viewer, to: driver),
-            sets.contains(SubjectSets.directTopic, in: edges[edge].set)
+            composer.sets.contains(SubjectSets.directTopic, in: edges[edge].set)
         else { return false }
         part(edge, from: SubjectSets.directTopic, now: now)
         viewers[viewer].subjectCount -= 1
@@ -74,9 +74,9 @@ extension Fanout {
     /// snapshot of it and is told all.
     mutating func lead(_ viewer: ViewerIndex, to driver: DriverIndex, through topic: Int32, isNews: Bool) -> Bool {
         let known = edge(from: viewer, to: driver)
-        if let known, sets.contains(topic, in: edges[known].set) { return false }
+        if let known, composer.sets.contains(topic, in: edges[known].set) { return false }
         let edge = known ?? addEdge(from: viewer, to: driver)
-        edges[edge].set = sets.adding(topic, to: edges[edge].set, of: topics)
+        edges[edge].set = composer.sets.adding(topic, to: edges[edge].set, of: topics)
         if isNews {
             mark(edge, drivers[driver].position == nil ? FanoutEdge.status : FanoutEdge.position | FanoutEdge.status)
             return true
@@ -92,7 +92,7 @@ extension Fanout {
 
     /// One subject fewer leads along the edge; where none is left the edge goes, with all that was pending on it.
     mutating func part(_ edge: Int, from topic: Int32, now: Microseconds) {
-        edges[edge].set = sets.removing(topic, from: edges[edge].set, of: topics)
+        edges[edge].set = composer.sets.removing(topic, from: edges[edge].set, of: topics)
         if edges[edge].set == SubjectSets.none { removeEdge(edge, now: now) }
     }
 
@@ -150,7 +150,7 @@ extension Fanout {
         drivers[Int(removed.driver)].edgeCount -= 1
         if drivers[Int(removed.driver)].firstEdge < 0 { drivers[Int(removed.driver)].unwatchedAt = now }
         counters.subscriptions -= 1
-        sets.release(removed.set)
+        composer.sets.release(removed.set)
         edges[edge] = FanoutEdge(viewer: -1, driver: -1)
         edges[edge].nextOfDriver = freeEdge
         freeEdge = Int32(edge)
@@ -192,7 +192,7 @@ extension Fanout {
     ) -> Bool {
         guard let position = drivers[driver].position, let edge = edge(from: viewer, to: driver) else { return false }
         FrameComposer.appendElement(
-            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, sets, to: &writer)
+            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, composer.sets, to: &writer)
         return true
     }
 
@@ -202,7 +202,7 @@ extension Fanout {
     ) -> Bool {
         guard let position = drivers[driver].position else { return false }
         FrameComposer.appendElement(
-            table.id(of: driver), position.coarsened(to: precision), SubjectSets.direct, sets, to: &writer)
+            table.id(of: driver), position.coarsened(to: precision), SubjectSets.direct, composer.sets, to: &writer)
         return true
     }
 }

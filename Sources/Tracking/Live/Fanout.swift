@@ -41,7 +41,6 @@ public struct Fanout: Sendable {
     var freeDeparture: Int32 = -1
     /// Viewers that missed more departures than are kept: their sockets are to be closed.
     var overrun: [ViewerIndex] = []
-    var sets = SubjectSets()
     var areas = AreaIndex()
     var areaCandidates: [Int32] = []
     var log: ReplayLog
