@@ -226,7 +226,7 @@ final class Gateway: WebApplication {
     private func writeHashes() {
         if let redis {
             pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
-            limits.share(redis, now: SystemClock.wallMicroseconds)
+            limits.share(redis, now: SystemClock.monotonicMicroseconds)
         }
     }
 

@@ -52,6 +52,7 @@ import Tracking
         let first = try #require(ClientAddress("2001:db8:1:2::1"))
         #expect(ClientAddress("2001:db8:1:2:ffff:ffff:ffff:ffff") == first)
         #expect(ClientAddress("2001:db8:1:3::1") != first)
+        #expect(ClientAddress("fe80::1%eth0") == ClientAddress("fe80::2"))
         #expect(first.text == "2001:db8:1:2::/64")
         let mapped = try #require(ClientAddress("::ffff:192.0.2.7"))
         #expect(ClientAddress("192.0.2.7") == mapped)

@@ -73,7 +73,7 @@ class CredentialSession: WebSession {
                 switch result {
                 case .refused:
                     session.gateway.limits.failed(
-                        address: connection.peer, endpoint: "login", now: SystemClock.wallMicroseconds())
+                        address: connection.peer, endpoint: "login", now: SystemClock.monotonicMicroseconds())
                     connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
                 case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
                 case .known(let credential):

@@ -10,6 +10,8 @@ struct ClientAddress: Hashable {
 
     /// Nil where the text is no address.
     init?(_ text: String) {
+        // A link-local address may name its interface behind it.
+        let text = String(text.prefix { $0 != "%" })
         var four = in_addr()
         if inet_pton(AF_INET, text, &four) == 1 {
             bits = UInt64(UInt32(bigEndian: four.s_addr))

@@ -1,5 +1,8 @@
 /// Every limit of a rate: requests by address and by credential, pings by credential. What goes beyond one is refused
 /// before anything is done for it, with the time after which it will be taken.
+///
+/// Requests are limited on the monotonic clock. Pings are on the wall clock, which their receipt is read from anyway: set
+/// forward it fills the buckets, set back it stops filling them for a moment.
 import RedisClient
 import Tracking
 
