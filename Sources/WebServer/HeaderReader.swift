@@ -74,7 +74,7 @@ extension WebRequest {
         (WSI_TOKEN_HTTP_IF_NONE_MATCH, "if-none-match"), (WSI_TOKEN_HTTP_ACCEPT, "accept"),
         (WSI_TOKEN_HTTP_USER_AGENT, "user-agent"),
     ]
-    private static let customHeaders = ["x-api-key"]
+    private static let customHeaders = ["x-api-key", "last-event-id"]
 
     /// What the library holds of the request; nil where it names no method.
     init?(_ reader: HeaderReader, peer: String) {

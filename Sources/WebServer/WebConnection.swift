@@ -18,6 +18,8 @@ public final class WebConnection {
     enum Phase {
         case http
         case webSocket
+        /// Server-Sent Events: written like a WebSocket, heard of never.
+        case eventStream
         case closing
         case closed
     }
@@ -43,6 +45,9 @@ public final class WebConnection {
     var expectedBody = 0
     /// The largest message this WebSocket may send.
     var maximumMessage = 16_384
+    /// The code that the peer closed the WebSocket with (RFC 6455 section 7.4); 1005 where it gave none, 0 where it has not
+    /// said goodbye.
+    public internal(set) var peerCloseCode: UInt16 = 0
     /// When an unfinished body or message must be complete, in monotonic microseconds; 0 for none.
     var deadline: Int64 = 0
     /// The server's second in which the peer was last heard.
@@ -61,25 +66,28 @@ public final class WebConnection {
     }
 
     /// Whether bytes can still be written.
-    public var isOpen: Bool { phase == .http || phase == .webSocket }
+    public var isOpen: Bool { phase == .http || phase == .webSocket || phase == .eventStream }
 
-    // MARK: WebSocket
+    // MARK: WebSocket and event stream
+
+    /// Whether earlier bytes still wait for the socket: what need not be queued behind them should wait for `writable`.
+    public var isBackedUp: Bool { phase != .closed && lws_partial_buffered(wsi) != 0 }
 
     /// Writes whole frames that are headed already, unless earlier bytes wait: then nothing is taken, and the
     /// application is told when there is room. For what may be conflated.
     public func send(frames: Span<UInt8>) -> WriteResult {
-        guard phase == .webSocket else { return .gone }
+        guard phase == .webSocket || phase == .eventStream else { return .gone }
         if lws_partial_buffered(wsi) != 0 {
             lws_callback_on_writable(wsi)
             return .busy
         }
-        return write(frames)
+        return phase == .webSocket ? write(frames) : write(EventStream.blocks(of: frames).span)
     }
 
     /// Writes whole frames even behind bytes that wait, up to the server's limit a connection; beyond that the
     /// connection is closed with 4408. For replies, which must not be dropped.
     public func sendQueued(frames: Span<UInt8>) {
-        guard phase == .webSocket else { return }
+        guard phase == .webSocket || phase == .eventStream else { return }
         if lws_partial_buffered(wsi) != 0 {
             queuedBytes += frames.count
             if queuedBytes > server.configuration.maximumQueuedBytes {
@@ -88,7 +96,7 @@ public final class WebConnection {
             }
             lws_callback_on_writable(wsi)
         }
-        _ = write(frames)
+        _ = phase == .webSocket ? write(frames) : write(EventStream.blocks(of: frames).span)
     }
 
     /// Sends one text message, queued.
@@ -99,9 +107,13 @@ public final class WebConnection {
     }
 
     /// Says why and closes (RFC 6455 section 7.1): the close frame now, the socket when the peer answers or after 2 s.
+    /// An event stream's last event is `close`, with the code and the reason.
     public func close(code: UInt16, reason: String) {
         switch phase {
         case .webSocket: break
+        case .eventStream:
+            if write(EventStream.close(code: code, reason: reason).span) == .taken { closeAfterFlush() }
+            return
         case .http: return abort()
         // It was told already and has its two seconds.
         case .closing, .closed: return
@@ -124,9 +136,10 @@ public final class WebConnection {
     }
 
     /// A ping, unless bytes wait anyway. It carries a byte, since the library does not tell of a pong without any.
+    /// On an event stream a comment.
     func ping() {
-        guard phase == .webSocket, lws_partial_buffered(wsi) == 0 else { return }
-        let frame: [UInt8] = [0x89, 1, UInt8(ascii: "?")]
+        guard lws_partial_buffered(wsi) == 0 else { return }
+        let frame: [UInt8] = phase == .eventStream ? EventStream.heartbeat : [0x89, 1, UInt8(ascii: "?")]
         _ = write(frame.span)
     }
 
@@ -144,7 +157,7 @@ public final class WebConnection {
 
     /// The direct write: whole frames, on the service thread, no extension, HTTP/1.1 only, which are the conditions
     /// under which it is sound outside the library's WRITEABLE callback.
-    private func write(_ bytes: Span<UInt8>) -> WriteResult {
+    func write(_ bytes: Span<UInt8>) -> WriteResult {
         let taken = bytes.withUnsafeBufferPointer { buffer in
             // LWS_WRITE_HTTP is LWS_WRITE_RAW by its other name (a macro that Swift cannot see). It only reads the
             // buffer; the C signature lacks the const.

@@ -198,13 +198,14 @@ public final class WebServer {
                 connection.respond(response)
             }
         }
-        if connection.phase == .webSocket { beat(connection) }
+        if connection.phase == .webSocket || connection.phase == .eventStream { beat(connection) }
         schedule(connection, now: now)
     }
 
     /// Pings a WebSocket in its turn; one that has not been heard for two heartbeats and five seconds is gone.
     private func beat(_ connection: WebConnection) {
-        if second > silence(of: connection) {
+        // Nothing can be heard over an event stream: the kernel finds out that its reader is gone.
+        if connection.phase == .webSocket, second > silence(of: connection) {
             connection.close(code: 4408, reason: "silent")
         } else if (second + connection.number) % configuration.heartbeatSeconds == 0 {
             connection.ping()
@@ -219,17 +220,22 @@ public final class WebServer {
     /// Sets when the connection is looked at next: at its heartbeat, whose phase differs from number to number so that
     /// not all come in one second, when its silence ends it, or when its message is overdue.
     func schedule(_ connection: WebConnection, now: Int64) {
-        if connection.phase == .webSocket {
-            let heartbeat = configuration.heartbeatSeconds
+        switch connection.phase {
+        case .webSocket:
             wheel.schedule(
-                connection.number,
-                in: min(
-                    second + heartbeat - (second + connection.number) % heartbeat,
-                    max(second, silence(of: connection)) + 1))
+                connection.number, in: min(heartbeat(of: connection), max(second, silence(of: connection)) + 1))
+        case .eventStream: wheel.schedule(connection.number, in: heartbeat(of: connection))
+        default: break
         }
         if connection.deadline != 0 {
             wheel.schedule(connection.number, in: second + 1 + Int(max(0, connection.deadline - now) / 1_000_000))
         }
+    }
+
+    /// The second of the connection's next heartbeat.
+    private func heartbeat(of connection: WebConnection) -> Int {
+        let heartbeat = configuration.heartbeatSeconds
+        return second + heartbeat - (second + connection.number) % heartbeat
     }
 
     // MARK: The end
@@ -247,7 +253,7 @@ public final class WebServer {
         stopAccepting()
         isStopping = true
         forEachConnection { connection in
-            if connection.phase == .webSocket {
+            if connection.phase == .webSocket || connection.phase == .eventStream {
                 connection.close(code: 1001, reason: "shutting down")
             } else if connection.request == nil {
                 connection.abort()

@@ -13,10 +13,10 @@ func webServerCallback(
     switch reason {
     case LWS_CALLBACK_RECEIVE:
         return connection(of: wsi).receive(input, length)
-    case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_SERVER_WRITEABLE, LWS_CALLBACK_HTTP_WRITEABLE:
         let connection = connection(of: wsi)
         connection.hasRoomAgain()
-        if connection.phase == .webSocket { connection.session?.writable() }
+        if connection.phase == .webSocket || connection.phase == .eventStream { connection.session?.writable() }
         return 0
     case LWS_CALLBACK_HTTP:
         return connection(of: wsi).begin(HeaderReader(wsi: wsi))
@@ -37,7 +37,10 @@ func webServerCallback(
         return 0
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         // Our own close was answered: end it. Otherwise the library answers.
-        return connection(of: wsi).phase == .closing ? -1 : 0
+        let connection = connection(of: wsi)
+        let code = UnsafeRawBufferPointer(start: input, count: length)
+        connection.peerCloseCode = code.count >= 2 ? UInt16(code[0]) << 8 | UInt16(code[1]) : 1_005
+        return connection.phase == .closing ? -1 : 0
     case LWS_CALLBACK_WSI_DESTROY:
         existingConnection(of: wsi)?.destroyed()
         return 0

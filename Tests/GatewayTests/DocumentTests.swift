@@ -64,7 +64,7 @@ import Tracking
 
     @Test func `every error code of the live WebSocket is described`() throws {
         let source = try RepositoryFile.text("Sources/Gateway/Track/TrackSocket.swift")
-        let used = Set(source.matches(of: #/error\((?:id|nil), "([a-z_]+)"/#).map { String($0.1) })
+        let used = Set(source.matches(of: #/error\((?:id|nil|request\.id), "([a-z_]+)"/#).map { String($0.1) })
         let text = try RepositoryFile.text(Self.asyncAPI)
         let list = try #require(text.firstMatch(of: #/enum: \[(bad_request[^\]]*)\]/#)).1
         #expect(used == Set(list.split(separator: ", ").map(String.init)))

@@ -39,7 +39,7 @@ final class IngestSocket: CredentialSession {
         allowance = gateway.limits.hold(credential, now: SystemClock.wallMicroseconds())
         switch credential.party {
         case .viewer: connection.close(code: 4403, reason: "a viewer's credential sends no pings")
-        case .backend: begin(.backend, login)
+        case .backend: begin(.backend(ScopedDrivers(credential, gateway: gateway)), login)
         case .device(let id):
             let loaded = later { (session: IngestSocket, _: Void) in
                 guard let driver = session.gateway.pipeline.drivers.index(of: id) else { return }
@@ -57,8 +57,18 @@ final class IngestSocket: CredentialSession {
 
     private func begin(_ sender: Sender, _ login: Login) {
         self.sender = sender
+        if case .device(let driver, _) = sender { gateway.pipeline.fanout.deviceConnected(driver) }
         welcome(login)
         resume()
+    }
+
+    override func closed() {
+        super.closed()
+        guard case .device(let driver, _) = sender else { return }
+        // 1000 and 1001 are goodbyes (RFC 6455 section 7.4.1); all else may be a tunnel or a crash.
+        let code = connection.peerCloseCode
+        gateway.pipeline.fanout.deviceDisconnected(driver, saidGoodbye: code == 1000 || code == 1001)
+        gateway.flushSoon()
     }
 
     // MARK: Frames
@@ -93,8 +103,14 @@ final class IngestSocket: CredentialSession {
 
     /// Looks the drivers up that `take` did not know, then goes on; at once where no store can be asked.
     private func loadUnknown() {
-        let loaded = later { (session: IngestSocket, _: Void) in session.resume() }
-        gateway.directory.load(gateway.pipeline.unknown) { loaded(()) }
+        guard let sender else { return }
+        let loaded = later { (session: IngestSocket, isLoaded: Bool) in
+            guard isLoaded else {
+                return session.connection.close(code: 1013, reason: "drivers cannot be looked up now; retry")
+            }
+            session.resume()
+        }
+        gateway.load(gateway.pipeline.unknown, of: sender, then: loaded)
     }
 
     /// Goes on with the frames that waited, in order.

@@ -16,7 +16,7 @@ struct PingsRoute {
         if let problem = mediaTypeProblem(request) { return connection.respond(problem) }
         switch credential.party {
         case .viewer: connection.respond(Problem.forbidden(.writePings))
-        case .backend: take(request, .backend, credential, connection)
+        case .backend: take(request, .backend(ScopedDrivers(credential, gateway: gateway)), credential, connection)
         case .device(let id):
             gateway.directory.load([id]) {
                 guard let driver = gateway.pipeline.drivers.index(of: id) else { return }
@@ -56,8 +56,19 @@ struct PingsRoute {
                     403, "driver_mismatch", "driver_id is not this credential's driver; nothing was stored"))
         }
         guard pipeline.resolve(sender) else {
-            gateway.directory.load(pipeline.unknown) { take(request, sender, credential, connection) }
+            gateway.load(pipeline.unknown, of: sender) { isLoaded in
+                guard isLoaded else {
+                    return connection.respond(
+                        Problem.unavailable("drivers cannot be looked up now; nothing was stored"))
+                }
+                take(request, sender, credential, connection)
+            }
             return
+        }
+        if case .backend = sender, pipeline.namesForeignDriver {
+            return connection.respond(
+                Problem.response(
+                    403, "driver_mismatch", "a driver_id is not within this credential's subjects; nothing was stored"))
         }
         if let obstacle = gateway.obstacle {
             return connection.respond(Problem.unavailable(obstacle + "; nothing was stored, send it again"))
