@@ -49,12 +49,6 @@ final class IngestSocket: CredentialSession {
         }
     }
 
-    override func closed() {
-        super.closed()
-        if let allowance { gateway.limits.release(allowance) }
-        allowance = nil
-    }
-
     private func begin(_ sender: Sender, _ login: Login) {
         self.sender = sender
         if case .device(let driver, _) = sender { gateway.pipeline.fanout.deviceConnected(driver) }
@@ -64,6 +58,8 @@ final class IngestSocket: CredentialSession {
 
     override func closed() {
         super.closed()
+        if let allowance { gateway.limits.release(allowance) }
+        allowance = nil
         guard case .device(let driver, _) = sender else { return }
         // 1000 and 1001 are goodbyes (RFC 6455 section 7.4.1); all else may be a tunnel or a crash.
         let code = connection.peerCloseCode
@@ -151,7 +147,8 @@ final class IngestSocket: CredentialSession {
         }
         let now = SystemClock.wallMicroseconds()
         let count = pipeline.batch.pings.count
-        if let allowance, !gateway.limits.take(count, allowance, now: now) {
+        // A frame without pings counts as one, or it would be free.
+        if let allowance, !gateway.limits.take(max(count, 1), allowance, now: now) {
             connection.close(code: 4429, reason: gateway.limits.refuse(count, allowance, now: now).closeReason)
             return true
         }

@@ -40,7 +40,8 @@ extension RateLimits {
     func admits(_ request: WebRequest, on connection: WebConnection, isKnown: Bool) -> Bool {
         let endpoint = isKnown ? Self.endpoint(request.path) : "unknown"
         return apply(
-            admit(address: request.peer, endpoint: endpoint, now: SystemClock.monotonicMicroseconds()), connection)
+            admit(address: NetworkAddress(request.peer), endpoint: endpoint, now: SystemClock.monotonicMicroseconds()),
+            connection)
     }
 
     /// The same once the credential is known.
@@ -51,7 +52,9 @@ extension RateLimits {
 
     /// A request's credential is not good.
     func failed(_ request: WebRequest) {
-        failed(address: request.peer, endpoint: Self.endpoint(request.path), now: SystemClock.monotonicMicroseconds())
+        failed(
+            address: NetworkAddress(request.peer), endpoint: Self.endpoint(request.path),
+            now: SystemClock.monotonicMicroseconds())
     }
 
     private func apply(_ decision: Decision, _ connection: WebConnection) -> Bool {
@@ -72,7 +75,8 @@ extension RateLimits {
     func refusal(ofHandshake request: WebRequest) -> WebResponse? {
         let now = SystemClock.monotonicMicroseconds()
         guard
-            case .refused(let standing) = admit(address: request.peer, endpoint: Self.endpoint(request.path), now: now)
+            case .refused(let standing) = admit(
+                address: NetworkAddress(request.peer), endpoint: Self.endpoint(request.path), now: now)
         else { return nil }
         var problem = standing.problem
         problem.headers += standing.headers
