@@ -15,9 +15,9 @@ final class TrackSocket: CredentialSession {
     /// Whether a frame waits for a store or for room to be answered, and what came behind it.
     private var isBusy = false
     private var waiting: [ClientFrame] = []
+    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
     /// The part of an answer that waits for room on the socket.
     private var unsent: SubscriptionAnswer?
-    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
 
     // MARK: Logging in
 
@@ -63,7 +63,7 @@ final class TrackSocket: CredentialSession {
 
     /// A frame has come. Frames are answered in their order, also where one has to wait for a store.
     override func received(_ message: Span<UInt8>) {
-        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
+        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
         guard allowed == .taken else { return refuse(message, isFlooding: allowed == .flooding) }
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")
