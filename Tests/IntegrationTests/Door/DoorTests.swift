@@ -41,8 +41,9 @@ extension Integration {
                 try #require(try stream.takeReply()?.status == 200, "round \(round)")
                 let upgrade = ["foo", "h2c", "websocket2"][round % 3]
                 stream.send("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: \(upgrade)\r\n\r\n")
-                // Refused by our reply, or the end of the connection where the library has lost the header by then.
-                if let reply = try stream.takeReply() { try #require(reply.status == 426, "\(reply)") }
+                // Row 13: refused by our reply, by the library's own (403), which it sends where the headers are gone by
+                // then, or by the end of the connection.
+                if let reply = try stream.takeReply() { try #require([403, 426].contains(reply.status), "\(reply)") }
                 try #require(try stream.ends())
             }
         }
