@@ -17,6 +17,7 @@ final class Gateway: WebApplication {
     let acknowledgements = AcknowledgementQueue()
     let access: AccessControl
     let assignments: AssignmentStore
+    let limits: RateLimits
     let directory: DriverDirectory
     /// Set once, at the end of `init`.
     private(set) var memberships: Memberships!
@@ -70,6 +71,7 @@ final class Gateway: WebApplication {
         self.assets = assets
         self.log = log
         rules = configuration.judgeRules
+        limits = RateLimits(configuration, isExempt: configuration.isExemptAddress)
         var redisNow: () -> RedisConnection? = { nil }
         var busNow: () -> ControlBus? = { nil }
         assignments = AssignmentStore(
@@ -81,6 +83,7 @@ final class Gateway: WebApplication {
         redisNow = { [unowned self] in redis }
         busNow = { [unowned self] in bus }
         memberships = Memberships(gateway: self)
+        access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
     }
 
@@ -113,6 +116,12 @@ final class Gateway: WebApplication {
             memberships.look()
         }
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
+    }
+
+    /// A credential was revoked in Postgres: closes what it holds open here, and everywhere by the bus.
+    func revoke(_ credential: String) {
+        access.revoke(credential)
+        bus?.publish(.revoked(credential))
     }
 
     /// Whether credentials may see or act on subjects.
@@ -256,6 +265,7 @@ final class Gateway: WebApplication {
     private func writeHashes() {
         if let redis {
             pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+            limits.share(redis, now: SystemClock.wallMicroseconds)
         }
     }
 
@@ -266,6 +276,7 @@ final class Gateway: WebApplication {
             return
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
+        access.copies.redisReturned()
         pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
         writeHashes()
         if !hasWarmedUp {
@@ -291,6 +302,7 @@ final class Gateway: WebApplication {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
         }
+        if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
         let token = PresentedToken(request)
         return .accept(
             request.path == "/v1/ingest"

@@ -66,8 +66,8 @@ public final class GatewayProcess {
 
         postgres = PostgresQuestions(loop: loop, address: postgresAddress)
         let access = AccessControl(
-            loop: loop, postgres: postgres, schema: configuration.postgresSchema,
-            cache: CredentialCache(directory: configuration.journalDirectory))
+            loop: loop, postgres: postgres, configuration: configuration,
+            cache: CredentialCache(directory: configuration.journalDirectory), log: log)
         let history =
             configuration.historyRetentionDays > 0
             ? HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)

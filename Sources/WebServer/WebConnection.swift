@@ -35,6 +35,8 @@ public final class WebConnection {
     public internal(set) var session: WebSession?
     /// Whatever the application hangs on the current request.
     public var attachment: AnyObject?
+    /// Headers that the reply to the current request gets beside its own.
+    public var replyHeaders: [(String, String)] = []
     var phase = Phase.http
     /// The request whose body is being read or that waits for its reply.
     var request: WebRequest?
@@ -175,6 +177,9 @@ public final class WebConnection {
         guard phase == .http, let request else { return }
         self.request = nil
         gathered = []
+        var response = response
+        response.headers += replyHeaders
+        replyHeaders = []
         let bytes = response.serialized(includesBody: request.method != .head)
         guard write(bytes.span) == .taken else { return }
         // Outside the library's own callback its verdict "close now" cannot be returned, only asked for.

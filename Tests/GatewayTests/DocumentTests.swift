@@ -88,6 +88,7 @@ import Tracking
         for path in [
             "Sources/Gateway/Router.swift", "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/PingsRoute.swift",
             "Sources/Gateway/Drivers/DriverRoutes.swift", "Sources/Gateway/Operations/Problem.swift",
+            "Sources/Gateway/Limits/RateLimitReplies.swift",
             "Sources/WebServer/DoorChecks.swift", "Sources/WebServer/WebServer.swift",
             "Sources/WebServer/WebServerCallback.swift",
         ] {

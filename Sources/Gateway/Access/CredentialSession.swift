@@ -78,7 +78,10 @@ class CredentialSession: WebSession {
             then: later { (session: CredentialSession, result) in
                 let connection = session.connection
                 switch result {
-                case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
+                case .refused:
+                    session.gateway.limits.failed(
+                        address: connection.peer, endpoint: "login", now: SystemClock.wallMicroseconds())
+                    connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
                 case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
                 case .known(let credential):
                     guard credential.permissions.contains(session.permission) else {

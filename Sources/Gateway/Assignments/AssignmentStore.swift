@@ -57,7 +57,7 @@ final class AssignmentStore {
             SELECT 'group:' || group_id, driver_id FROM \(schema).driver_groups
             WHERE group_id = ANY (string_to_array($2, ',')) ORDER BY 1, 2
             """
-        ask(sql, [orders.joined(separator: ","), groups.joined(separator: ",")]) { answer in
+        postgres.askNow(sql, [orders.joined(separator: ","), groups.joined(separator: ",")]) { answer in
             then(
                 answer.map { rows in
                     for row in 0..<rows.count {
@@ -96,7 +96,7 @@ final class AssignmentStore {
             drivers.map(\.string).joined(separator: ","), ids("group:", prefixes: false), ids("group:", prefixes: true),
             ids("order:", prefixes: false), ids("order:", prefixes: true),
         ]
-        ask(sql, parameters) { answer in
+        postgres.askNow(sql, parameters) { answer in
             then(
                 answer.map { rows in
                     Set((0..<rows.count).compactMap { rows.text($0, 0).flatMap { DriverID($0) } })
@@ -131,7 +131,7 @@ final class AssignmentStore {
         let parameters: [String?] = [
             kind, container.string, added.map(\.string).joined(separator: ","), removed, origin.actor, origin.address,
         ]
-        ask(sql, parameters) { [weak self] answer in
+        postgres.askNow(sql, parameters) { [weak self] answer in
             let drivers = answer.map { rows in
                 (rows.text(0, 0) ?? "").split(separator: ",").compactMap { DriverID(String($0)) }
             }
@@ -140,12 +140,6 @@ final class AssignmentStore {
                 bus()?.publish(.assigned(subject))
             }
             then(drivers)
-        }
-    }
-
-    private func ask(_ sql: String, _ parameters: [String?], then: @escaping PostgresQuestions.Answer) {
-        guard let postgres, postgres.isConnected, postgres.ask(sql, parameters, then: then) else {
-            return then(.failure(PostgresError(.connection, "Postgres is away or busy")))
         }
     }
 }

@@ -13,6 +13,8 @@ final class IngestSocket: CredentialSession {
 
     /// Who sends; nil until the credential was checked.
     private var sender: Sender?
+    /// Whose pings they count as; kept like the sender.
+    private var allowance: RateLimits.PingAllowance?
     /// Whether frames wait: for the login, or for a driver that is looked up.
     private var isWaiting = true
     private var isResuming = false
@@ -33,6 +35,8 @@ final class IngestSocket: CredentialSession {
     }
 
     override func admit(_ credential: Credential, _ login: Login) {
+        if let allowance { gateway.limits.release(allowance) }
+        allowance = gateway.limits.hold(credential, now: SystemClock.wallMicroseconds())
         switch credential.party {
         case .viewer: connection.close(code: 4403, reason: "a viewer's credential sends no pings")
         case .backend: begin(.backend(ScopedDrivers(credential, gateway: gateway)), login)
@@ -54,6 +58,8 @@ final class IngestSocket: CredentialSession {
 
     override func closed() {
         super.closed()
+        if let allowance { gateway.limits.release(allowance) }
+        allowance = nil
         guard case .device(let driver, _) = sender else { return }
         // 1000 and 1001 are goodbyes (RFC 6455 section 7.4.1); all else may be a tunnel or a crash.
         let code = connection.peerCloseCode
@@ -140,8 +146,12 @@ final class IngestSocket: CredentialSession {
             return true
         }
         let now = SystemClock.wallMicroseconds()
-        pipeline.process(sender, now: now)
         let count = pipeline.batch.pings.count
+        if let allowance, !gateway.limits.take(count, allowance, now: now) {
+            connection.close(code: 4429, reason: gateway.limits.refuse(count, allowance, now: now).closeReason)
+            return true
+        }
+        pipeline.process(sender, now: now)
         guard count > 0 else { return true }
         if !pipeline.outcome.rejections.isEmpty { noteRejections(now) }
         received += Int64(count)

@@ -14,6 +14,7 @@ final class TrackSocket: CredentialSession {
     private var waiting: [ClientFrame] = []
     /// The part of an answer that waits for room on the socket.
     private var unsent: SubscriptionAnswer?
+    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
 
     // MARK: Logging in
 
@@ -59,6 +60,8 @@ final class TrackSocket: CredentialSession {
 
     /// A frame has come. Frames are answered in their order, also where one has to wait for a store.
     override func received(_ message: Span<UInt8>) {
+        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
+        guard allowed == .taken else { return refuse(message, isFlooding: allowed == .flooding) }
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")
         }
@@ -67,6 +70,15 @@ final class TrackSocket: CredentialSession {
             return connection.close(code: 4429, reason: "too many frames before the first was answered")
         }
         waiting.append(frame)
+    }
+
+    /// A frame beyond `limits.viewer_frames_per_s`.
+    private func refuse(_ message: Span<UInt8>, isFlooding: Bool) {
+        gateway.limits.count(.viewer)
+        let rate = gateway.limits.viewerFrames.perSecond
+        if isFlooding { return connection.close(code: 4429, reason: "more than \(rate) frames/s") }
+        let id = ClientFrame(message)?.id
+        error(id, "rate", "more than \(rate) frames/s; send it again later", retry: true)
     }
 
     /// The frame that had to wait is answered: goes on with what came behind it.
