@@ -3,7 +3,10 @@
 import { ageWords, lengthWords, reasonInFull, sinceWords, speedWords } from "./words.js";
 
 /** @typedef {import("./markers.js").Van} Van */
-/** `title` is one line, `details` may be empty. @typedef {{title: string, details: string}} Headline */
+/**
+ * `title` is one line, `details` may be empty.
+ * @typedef {{title: string, details: string}} Headline
+ */
 
 /**
  * @param {{isLive: boolean, isAnswered: boolean, subjects: string[], awaited: number, vans: Van[],
@@ -23,7 +26,7 @@ export function headline(sight) {
   if (van.state === "live") {
     const { speed } = van.position;
     const how = typeof speed === "number" ? `${speedWords(speed)} · ` : "";
-    return { title: `${name} is on the way`, details: `${how}position ${age < 1000 ? "of now" : `${ageWords(age)}`}` };
+    return { title: `${name} is on the way`, details: `${how}updated ${age < 1000 ? "just now" : ageWords(age)}` };
   }
   const title = van.status?.reason === "ended" ? `${name} has signed off` : `No position for ${lengthWords(age)}`;
   return { title, details: `${reasonInFull(van.status)} ${seen}` };
@@ -50,12 +53,13 @@ function several({ isLive, vans }) {
 // What the link is about, for the small line above: orders and groups by their names, drivers not.
 /** @param {string[]} subjects */
 export function topicWords(subjects) {
-  const named = subjects.map((subject) => /^(order|group):(.*)$/.exec(subject)).filter((match) => match !== null);
-  const words = named.slice(0, 3).map(([, kind, id]) => `${kind === "order" ? "Order" : "Group"} ${id}`);
+  const named = subjects.filter((subject) => /^(order|group):/.test(subject));
+  const words = named.slice(0, 3).map((subject) => subject.replace("order:", "Order ").replace("group:", "Group "));
   return words.join(", ") + (named.length > 3 ? ` and ${named.length - 3} more` : "");
 }
 
-/** Why a link shows nothing any more. @param {number} code the WebSocket close code @param {boolean} wasLive */
+// Why a link shows nothing any more.
+/** @param {number} code the WebSocket close code @param {boolean} wasLive @returns {Headline} */
 export function endWords(code, wasLive) {
   if (code === 4403) {
     return { title: "This link was withdrawn", details: "Whoever sent it has closed it. Ask them for a new one." };
