@@ -110,15 +110,23 @@ class CredentialSession: WebSession {
         switch login {
         case .handshake: greet()
         case .frame(let id?):
-            connection.sendQueued(text: Array("{\"id\":\(id),\"expires_at\":\(expiresAt)}".utf8))
+            connection.sendQueued(text: Array("{\"id\":\(id),\(terms)}".utf8))
         case .frame(nil): break
         }
         warnSoon()
     }
 
-    /// When the credential ends, in epoch milliseconds, as JSON.
-    final var expiresAt: String {
-        credential?.expiresAt.map { String($0 / 1_000) } ?? "null"
+    /// What the credential is good for, as members of a JSON object: its end in epoch milliseconds or null, and where it
+    /// is limited to subjects, their names.
+    final var terms: String {
+        let end = credential?.expiresAt.map { String($0 / 1_000) } ?? "null"
+        guard let scope = credential?.scope else { return "\"expires_at\":\(end)" }
+        var names = JSONWriter()
+        for (index, name) in scope.names.enumerated() {
+            if index > 0 { names.raw(",") }
+            names.string(name)
+        }
+        return "\"expires_at\":\(end),\"subjects\":[\(String(decoding: names.bytes, as: UTF8.self))]"
     }
 
     private final func greet() {

@@ -25,7 +25,7 @@ final class TrackSocket: CredentialSession {
 
     override var greeting: String {
         "{\"hello\":{\"now\":\(SystemClock.wallMicroseconds() / 1_000),"
-            + "\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\"expires_at\":\(expiresAt)}}"
+            + "\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\(terms)}}"
     }
 
     override func admit(_ credential: Credential, _ login: Login) {
