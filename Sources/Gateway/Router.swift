@@ -134,6 +134,10 @@ struct Router {
     func route(_ request: WebRequest, on connection: WebConnection) {
         var call = RouteCall(gateway: gateway, request: request, connection: connection)
         guard let routes = Self.fixed[request.path] ?? Self.match(&call) else { return page(call) }
+        // What needs no credential is for everybody, as often as they like.
+        if routes.contains(where: { $0.permission != nil && !$0.isOpen(call) }) {
+            guard gateway.limits.admits(request, on: connection, isKnown: true) else { return }
+        }
         let method = request.method == .head ? .get : request.method
         guard let route = routes.first(where: { $0.method == method }) else {
             return refuse(call, allowing: routes.map(\.method))

@@ -20,16 +20,18 @@ class CredentialSession: WebSession {
 
     /// Outlives the server and thus every session of it, so an unchecked reference is sound.
     final unowned(unsafe) let gateway: Gateway
+    /// Whom failed log-ins count against.
+    private final let address: String
     /// From the handshake, until it was looked at: a token is not kept.
     private final var token: PresentedToken
-    /// Whose limits a wrong credential counts against.
-    final var client: NetworkAddress?
     /// The credential once it was checked.
     private(set) final var credential: Credential?
     /// For the log-in, then for the credential's end.
     private final var timer: LoopTimer?
 
-    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
+    /// `address` is the client's.
+    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken, address: String) {
+        self.address = address
         self.gateway = gateway
         self.token = token
         super.init(connection, serial: gateway.nextSerial())
@@ -82,7 +84,8 @@ class CredentialSession: WebSession {
                 switch result {
                 case .refused:
                     session.gateway.limits.failed(
-                        address: session.client, endpoint: "login", now: SystemClock.monotonicMicroseconds())
+                        address: NetworkAddress(session.address), endpoint: "login",
+                        now: SystemClock.monotonicMicroseconds())
                     connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
                 case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
                 case .known(let credential):
