@@ -16,8 +16,8 @@ final class Gateway: WebApplication {
     let pipeline: Pipeline
     let acknowledgements = AcknowledgementQueue()
     let access: AccessControl
-    let assignments: AssignmentStore
     let limits: RateLimits
+    let assignments: AssignmentStore
     let directory: DriverDirectory
     /// Set once, at the end of `init`.
     private(set) var memberships: Memberships!
@@ -304,10 +304,12 @@ final class Gateway: WebApplication {
         }
         if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
         let token = PresentedToken(request)
-        return .accept(
+        let session =
             request.path == "/v1/ingest"
-                ? IngestSocket(connection, gateway: self, token: token, address: request.peer)
-                : TrackSocket(connection, gateway: self, token: token, address: request.peer))
+            ? IngestSocket(connection, gateway: self, token: token)
+            : TrackSocket(connection, gateway: self, token: token)
+        session.client = NetworkAddress(request.peer)
+        return .accept(session)
     }
 
     /// A viewer's socket has room again.
