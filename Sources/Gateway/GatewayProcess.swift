@@ -46,7 +46,7 @@ public final class GatewayProcess {
         self.configuration = configuration
         self.log = log
         Self.prepareProcess()
-        let listen = try configuration.listenAddress()
+        let web = try configuration.web()
         let redisAddress = try RedisAddress(configuration.redisURL)
         let postgresAddress = try PostgresAddress(configuration.postgresURL)
 
@@ -73,11 +73,11 @@ public final class GatewayProcess {
             ? HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)
             : HistoryWriter(discardingFrom: journal.store)
         gateway = Gateway(
-            loop: loop, configuration: configuration, pipeline: pipeline, access: access, postgres: postgres,
-            history: history, assets: Assets(configuration), log: log)
+            loop: loop, configuration: configuration, pipeline: pipeline, access: access,
+            limits: RateLimits(configuration, exempt: web.exemptAddresses, proxies: web.trustedProxies),
+            postgres: postgres, history: history, assets: Assets(configuration), log: log)
         do {
-            server = try WebServer(
-                loop: loop, configuration: configuration.web(listen.address, listen.port), application: gateway)
+            server = try WebServer(loop: loop, configuration: web, application: gateway)
         } catch {
             history.requestStop(flushDeadlineMilliseconds: 0)
             throw error
@@ -226,10 +226,18 @@ extension Configuration {
     }
 
     /// The web server's part.
-    func web(_ address: String, _ port: UInt16) -> WebServerConfiguration {
+    func web() throws -> WebServerConfiguration {
+        let listen = try listenAddress()
         var web = WebServerConfiguration()
-        web.address = address
-        web.port = port
+        web.address = listen.address
+        web.port = listen.port
+        web.trustedProxies = try AddressRanges(webTrustedProxies, setting: "web.trusted_proxies")
+        web.exemptAddresses = try AddressRanges(limitsExemptAddresses, setting: "limits.exempt_addresses")
+        web.allowedOrigins = try AllowedOrigins(webAllowedOrigins, setting: "web.allowed_origins")
+        if !webTLSCertificate.isEmpty || !webTLSKey.isEmpty {
+            web.certificate = try CertificateFiles(chain: webTLSCertificate, key: webTLSKey)
+        }
+        web.connectionsPerAddress = limitsConnectionsPerAddress
         web.maximumMessageBytes = ["/v1/ingest": 262_144, "/v1/track": 16_384]
         web.messageDeadlineSeconds = webMessageDeadlineSeconds
         web.heartbeatSeconds = webHeartbeatSeconds

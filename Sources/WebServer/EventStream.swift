@@ -15,7 +15,7 @@ enum EventStream {
 
     /// The head of the reply. The stream ends with the connection, since nobody knows its length.
     static func head(_ headers: [(String, String)]) -> [UInt8] {
-        var head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
+        var head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
         head += "X-Accel-Buffering: no\r\nConnection: close\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
         return Array((head + "\r\n").utf8)
@@ -139,15 +139,19 @@ extension WebConnection {
     /// Answers the current request with an event stream that `session` writes: its frames become events from here on.
     /// A client cannot send anything over it. Returns false where the client has gone meanwhile.
     public func openEventStream(session: WebSession, headers: [(String, String)] = []) -> Bool {
-        guard phase == .http, request != nil else { return false }
-        request = nil
+        guard phase == .http, let request else { return false }
+        self.request = nil
         gathered = []
-        guard write(EventStream.head(headers).span) == .taken else { return false }
+        var head = WebResponse(status: 200, headers: headers + [("Cache-Control", "no-store")])
+        head.secure(isEncrypted: server.isEncrypted)
+        head.headers += server.configuration.allowedOrigins.headers(
+            for: request.headers["origin"], host: request.headers["host"])
+        guard write(EventStream.head(head.headers).span) == .taken else { return false }
         phase = .eventStream
         self.session = session
-        // For the library the request is over: it lets go of the headers' 16 KiB. Its keep-alive timer is not meant here.
-        // Behind bytes that wait, and where the client asked for `Connection: close`, it would end the connection.
-        if lws_partial_buffered(wsi) == 0 { _ = lws_http_transaction_completed(wsi) }
+        // The library keeps a request's 16 KiB of headers until it is answered, which this one never is for it. What the
+        // client sends from here on it drops.
+        lws_http_headers_detach(wsi)
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
         server.schedule(self, now: SystemClock.monotonicMicroseconds())
         return true

@@ -22,6 +22,11 @@ struct HeaderReader {
         return Self.text(capacity: Int(length) + 1) { lws_hdr_copy(wsi, $0, $1, token) }
     }
 
+    /// Whether a header was sent that the library has no token for; `name` as in `custom`.
+    func has(_ name: String) -> Bool {
+        lws_hdr_custom_length(wsi, name, Int32(name.utf8.count)) > 0
+    }
+
     /// A header that the library has no token for; `name` is lower case and ends with a colon.
     func custom(_ name: String) -> String? {
         let length = lws_hdr_custom_length(wsi, name, Int32(name.utf8.count))

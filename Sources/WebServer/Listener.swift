@@ -3,15 +3,27 @@
 import EventLoop
 import Glibc
 
+/// A connection that has just been accepted.
+struct Arrival {
+    /// Owned by whoever holds this.
+    let descriptor: Int32
+    /// The TCP peer.
+    let address: NetworkAddress
+    /// Whether it counts against its address's limit.
+    var isCounted = false
+    /// The length of its first request's head; 0 where that was not looked at.
+    var headBytes = 0
+}
+
 /// Accepts connections on a TCP port.
 final class Listener {
     let port: UInt16
     private let descriptor: Int32
     private var poll: LoopPoll?
 
-    /// Listens; `accepted` gets each new descriptor, which it then owns.
+    /// Listens; `accepted` gets each new connection, whose descriptor it then owns.
     init(
-        loop: EventLoop, address: String, port: UInt16, accepted: @escaping (Int32) -> Void
+        loop: EventLoop, address: String, port: UInt16, accepted: @escaping (Arrival) -> Void
     ) throws(WebServerError) {
         let isIPv6 = address.contains(":")
         let family = isIPv6 ? AF_INET6 : AF_INET
@@ -37,13 +49,14 @@ final class Listener {
             poll = try LoopPoll(loop: loop, descriptor: descriptor) { _ in
                 // At most 64 a wake-up, so that a storm of connects does not starve those who are in.
                 for _ in 0..<64 {
-                    let client = accept(descriptor, nil, nil)
+                    var peer = sockaddr_storage()
+                    let client = Self.accept(descriptor, &peer)
                     guard client >= 0 else { return }
                     _ = fcntl(client, F_SETFL, O_NONBLOCK)
                     _ = fcntl(client, F_SETFD, FD_CLOEXEC)
                     var on: Int32 = 1
                     setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-                    accepted(client)
+                    accepted(Arrival(descriptor: client, address: NetworkAddress(peer)))
                 }
             }
         } catch {
@@ -51,6 +64,13 @@ final class Listener {
             throw WebServerError(description: "cannot watch the listening socket: \(error)")
         }
         poll?.watch(.readable)
+    }
+
+    private static func accept(_ descriptor: Int32, _ peer: inout sockaddr_storage) -> Int32 {
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &peer) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.accept(descriptor, $0, &length) }
+        }
     }
 
     /// Stops accepting.

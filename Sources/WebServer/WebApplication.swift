@@ -49,6 +49,9 @@ open class WebApplication {
         .refuse(WebResponse(status: 404))
     }
 
+    /// Something that whoever runs the server should know; at most once a second.
+    open func notice(_ text: String) {}
+
     /// An error reply in the application's own format.
     open func problem(status: Int, code: String, detail: String) -> WebResponse {
         WebResponse(status: status)

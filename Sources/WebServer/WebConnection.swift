@@ -29,8 +29,8 @@ public final class WebConnection {
     unowned(unsafe) let server: WebServer
     /// A small dense number, unique among the open connections.
     public let number: Int
-    /// The peer's address, without port.
-    public let peer: String
+    /// The socket's other end, and whether it is counted.
+    let arrival: Arrival
     /// Who gets what comes over the WebSocket; nil before the upgrade.
     public internal(set) var session: WebSession?
     /// Whatever the application hangs on the current request.
@@ -43,6 +43,12 @@ public final class WebConnection {
     /// A body or a fragmented message so far.
     var gathered: [UInt8] = []
     var expectedBody = 0
+    /// Whether a request has been answered or read before.
+    var isUsed = false
+    /// The frames of the message so far, and what the one that is arriving still lacks.
+    var fragments = 0
+    var missing = 0
+    var unseen = UnseenTraffic()
     /// The largest message this WebSocket may send.
     var maximumMessage = 16_384
     /// The code that the peer closed the WebSocket with (RFC 6455 section 7.4); 1005 where it gave none, 0 where it has not
@@ -55,14 +61,11 @@ public final class WebConnection {
     /// Bytes the library had to queue since the socket last had room.
     private var queuedBytes = 0
 
-    init(wsi: OpaquePointer, server: WebServer, number: Int) {
+    init(wsi: OpaquePointer, server: WebServer, number: Int, arrival: Arrival) {
         self.wsi = wsi
         self.server = server
         self.number = number
-        peer = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-            guard let base = buffer.baseAddress, lws_get_peer_simple(wsi, base, buffer.count) != nil else { return "" }
-            return String(cString: base)
-        }
+        self.arrival = arrival
     }
 
     /// Whether bytes can still be written.
@@ -132,7 +135,7 @@ public final class WebConnection {
     public func abort() {
         guard phase != .closed else { return }
         phase = .closing
-        lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+        endSoon()
     }
 
     /// A ping, unless bytes wait anyway. It carries a byte, since the library does not tell of a pong without any.
@@ -180,6 +183,9 @@ public final class WebConnection {
         var response = response
         response.headers += replyHeaders
         replyHeaders = []
+        response.secure(isEncrypted: server.isEncrypted)
+        response.headers += server.configuration.allowedOrigins.headers(
+            for: request.headers["origin"], host: request.headers["host"])
         let bytes = response.serialized(includesBody: request.method != .head)
         guard write(bytes.span) == .taken else { return }
         // Outside the library's own callback its verdict "close now" cannot be returned, only asked for.
@@ -194,7 +200,13 @@ public final class WebConnection {
         if lws_partial_buffered(wsi) != 0 {
             lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, 5)
         } else {
-            lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+            endSoon()
         }
+    }
+
+    private func endSoon() {
+        lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC)
+        // Set outside its own callbacks, the library looks at its timeouts only after the next event: make one.
+        lws_cancel_service(lws_get_context(wsi))
     }
 }

@@ -26,7 +26,7 @@ public struct WebRequest: Sendable {
     public var subprotocols: [String] = []
     /// The body, complete.
     public var body: [UInt8] = []
-    /// The peer's address, without port.
+    /// The client's address, without port: the socket's other end, or whom a trusted proxy says that it speaks for.
     public var peer: String
 
     /// The first value of a query parameter.
@@ -86,6 +86,7 @@ public struct WebResponse: Sendable {
         case 408: "Request Timeout"
         case 411: "Length Required"
         case 413: "Content Too Large"
+        case 414: "URI Too Long"
         case 415: "Unsupported Media Type"
         case 426: "Upgrade Required"
         case 429: "Too Many Requests"

@@ -20,6 +20,16 @@ public struct WebServerConfiguration: Sendable {
     public var messageDeadlineSeconds = 10
     /// How often every WebSocket is pinged, in seconds, and how long it may be silent after that.
     public var heartbeatSeconds = 25
+    /// Proxies that `X-Forwarded-For` is believed of, and whose connections are not counted.
+    public var trustedProxies = AddressRanges()
+    /// The most connections of one address; 0 is any number.
+    public var connectionsPerAddress = 0
+    /// Whose connections are not counted either.
+    public var exemptAddresses = AddressRanges()
+    /// Pages of other hosts that may open WebSockets and read replies.
+    public var allowedOrigins = AllowedOrigins()
+    /// The certificate; nil is no TLS.
+    public var certificate: CertificateFiles?
     /// Subprotocols with the receive buffer each connection gets for them.
     public var subprotocols: [(name: String, receiveBytes: Int)] = []
 
@@ -41,8 +51,13 @@ public final class WebServer {
     /// The port in use, also where the configuration said 0.
     public private(set) var port: UInt16 = 0
     private var context: OpaquePointer?
-    private var vhost: OpaquePointer?
+    var vhost: OpaquePointer?
     private var listener: Listener?
+    var door: FrontDoor?
+    var counts = ConnectionCounts()
+    private var certificate: CertificateWatch?
+    /// The second in which a stranger was last told of.
+    var noticed = -1
     private var secondTimer: LoopTimer?
     private var shutdownTimer: LoopTimer?
     /// Counts seconds: a clock that costs a frame nothing to read.
@@ -50,6 +65,8 @@ public final class WebServer {
     private(set) var isStopping = false
     /// Whether `shutDown` has closed what it could.
     public private(set) var isShutDown = false
+    /// How often a changed certificate is looked for.
+    private static let certificateSeconds = 5
     /// C arrays the library keeps pointing into, and the strings inside them.
     private var protocolTable: UnsafeMutablePointer<lws_protocols>?
     private var names: [UnsafeMutablePointer<CChar>] = []
@@ -73,10 +90,12 @@ public final class WebServer {
         self.application = application
         idlePolicy.initialize(to: lws_retry_bo_t())
         loops.initialize(to: UnsafeMutableRawPointer(loop.uvLoop))
+        if let files = configuration.certificate { certificate = try CertificateWatch(files) }
         try createContext()
+        door = makeDoor()
         do {
             listener = try Listener(loop: loop, address: configuration.address, port: configuration.port) {
-                [unowned self] descriptor in adopt(descriptor)
+                [unowned self] arrival in welcome(arrival)
             }
         } catch {
             throw error
@@ -113,7 +132,8 @@ public final class WebServer {
         info.port = CONTEXT_PORT_NO_LISTEN
         info.protocols = UnsafePointer(table)
         info.options =
-            UInt64(LWS_SERVER_OPTION_EXPLICIT_VHOSTS) | UInt64(LWS_SERVER_OPTION_LIBUV)
+            (configuration.certificate == nil ? 0 : UInt64(LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT))
+            | UInt64(LWS_SERVER_OPTION_EXPLICIT_VHOSTS) | UInt64(LWS_SERVER_OPTION_LIBUV)
             | UInt64(LWS_SERVER_OPTION_VALIDATE_UTF8) | UInt64(LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN)
         info.foreign_loops = loops
         info.user = Unmanaged.passUnretained(self).toOpaque()
@@ -128,26 +148,37 @@ public final class WebServer {
                 description: "cannot start libwebsockets on libuv. Install the Debian package libwebsockets-evlib-uv.")
         }
         self.context = context
-        guard let vhost = lws_create_vhost(context, &info) else {
+        guard let vhost = createVirtualHost(context, &info) else {
             throw WebServerError(description: "libwebsockets refused the virtual host; see its own log lines above")
         }
         self.vhost = vhost
     }
 
-    private func adopt(_ descriptor: Int32) {
-        guard let vhost, !isStopping else {
-            Glibc.close(descriptor)
-            return
+    private func createVirtualHost(_ context: OpaquePointer, _ info: inout lws_context_creation_info) -> OpaquePointer?
+    {
+        guard let files = configuration.certificate else { return lws_create_vhost(context, &info) }
+        // The library has TLS only where the host is a listening one by name.
+        info.port = CONTEXT_PORT_NO_LISTEN_SERVER
+        // OpenSSL's SSL_OP_NO_SSLv3, NO_TLSv1, NO_TLSv1_1, NO_COMPRESSION, NO_RENEGOTIATION: TLS 1.2 and 1.3.
+        info.ssl_options_set = 0x0200_0000 | 0x0400_0000 | 0x1000_0000 | 0x2_0000 | 0x4000_0000
+        return files.chain.withCString { chain in
+            files.key.withCString { key in
+                // HTTP/2 is compiled into the library, and not served.
+                "http/1.1".withCString { protocols in
+                    info.ssl_cert_filepath = chain
+                    info.ssl_private_key_filepath = key
+                    info.alpn = protocols
+                    return lws_create_vhost(context, &info)
+                }
+            }
         }
-        // On failure the library closes the descriptor itself.
-        _ = lws_adopt_socket_vhost(vhost, descriptor)
     }
 
     // MARK: Connections
 
-    func attach(_ wsi: OpaquePointer) -> WebConnection {
+    func attach(_ wsi: OpaquePointer, _ arrival: Arrival) -> WebConnection {
         let number = freeNumbers.popLast() ?? connections.count
-        let connection = WebConnection(wsi: wsi, server: self, number: number)
+        let connection = WebConnection(wsi: wsi, server: self, number: number, arrival: arrival)
         let reference = Unmanaged.passRetained(connection)
         if number == connections.count { connections.append(reference) } else { connections[number] = reference }
         lws_set_opaque_user_data(wsi, reference.toOpaque())
@@ -156,6 +187,7 @@ public final class WebServer {
     }
 
     func detach(_ connection: WebConnection) {
+        left(connection.arrival)
         wheel.cancel(connection.number)
         connections[connection.number]?.release()
         connections[connection.number] = nil
@@ -179,9 +211,19 @@ public final class WebServer {
     /// Once a second: what should have been complete by now and is not, and who has fallen silent.
     private func everySecond() {
         second += 1
+        if second % Self.certificateSeconds == 0 { lookAtCertificate() }
         let now = SystemClock.monotonicMicroseconds()
         for number in wheel.takeDue(in: second) {
             withConnection(number) { visit($0, now: now) }
+        }
+    }
+
+    private func lookAtCertificate() {
+        guard let context, let outcome = certificate?.look(context) else { return }
+        switch outcome {
+        case .unchanged: break
+        case .renewed: application.notice("the certificate was read again")
+        case .unusable(let reason): application.notice(reason)
         }
     }
 
@@ -199,7 +241,21 @@ public final class WebServer {
             }
         }
         if connection.phase == .webSocket || connection.phase == .eventStream { beat(connection) }
+        if connection.phase == .webSocket { lookForUnseen(connection) }
         schedule(connection, now: now)
+    }
+
+    private func lookForUnseen(_ connection: WebConnection) {
+        guard let received = UnseenTraffic.received(lws_get_socket_fd(connection.wsi)) else { return }
+        let finding = connection.unseen.look(
+            received: received, second: second, patience: configuration.messageDeadlineSeconds, isEncrypted: isEncrypted
+        )
+        switch finding {
+        case .nothing: break
+        case .flood: connection.close(code: 4429, reason: "too many pings")
+        case .halfFrame: connection.close(code: 4408, reason: "message not finished in time")
+        case .unmasked: connection.close(code: 1002, reason: "a client masks its frames")
+        }
     }
 
     /// Pings a WebSocket in its turn; one that has not been heard for two heartbeats and five seconds is gone.
@@ -223,7 +279,10 @@ public final class WebServer {
         switch connection.phase {
         case .webSocket:
             wheel.schedule(
-                connection.number, in: min(heartbeat(of: connection), max(second, silence(of: connection)) + 1))
+                connection.number,
+                in: min(
+                    heartbeat(of: connection), max(second, silence(of: connection)) + 1,
+                    second + configuration.messageDeadlineSeconds))
         case .eventStream: wheel.schedule(connection.number, in: heartbeat(of: connection))
         default: break
         }
@@ -252,6 +311,7 @@ public final class WebServer {
         guard !isStopping else { return }
         stopAccepting()
         isStopping = true
+        door?.close()
         forEachConnection { connection in
             if connection.phase == .webSocket || connection.phase == .eventStream {
                 connection.close(code: 1001, reason: "shutting down")

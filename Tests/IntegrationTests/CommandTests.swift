@@ -131,10 +131,11 @@ extension Integration {
             #expect(try Command.runChecked(["cat", errors]).isEmpty)
             let listed = try gateway.drover("key", "list").output
             let columns = listed.split(separator: "\n")[0].split(separator: "\t").map(String.init)
-            try #require(columns.count == 5)
+            try #require(columns.count == 6)
             #expect(columns[1] == "Night shift")
             #expect(columns[2] == "pings:write")
-            #expect(columns[4] == "active")
+            #expect(columns[3] == "all")
+            #expect(columns[5] == "active")
             #expect(!listed.contains(key))
             #expect(try gateway.count("SELECT count(*) FROM api_keys a WHERE a::text LIKE '%\(key)%'") == 0)
             #expect(try gateway.drover("key", "revoke", columns[0]).status == .exited(0))

@@ -174,6 +174,12 @@ extension Integration {
             #expect(try gateway.http("GET", "/healthz").status == 200)
             #expect(try gateway.http("GET", "/readyz").status == 200)
             #expect(try gateway.http("GET", "/openapi.yaml").status == 200)
+            let redis = try gateway.redisProbe()
+            let counted = try awaitValue("Redis is told") {
+                try redis.command("GET", "rate_limit:127.0.0.1:drivers").text.flatMap { Int($0) }
+            }
+            #expect(counted >= guesses * 11 - 11)
+            #expect((1...60_000).contains(try redis.command("PTTL", "rate_limit:127.0.0.1:drivers").number ?? 0))
             let handshake = try WebSocketProbe(port: gateway.port, "/v1/track", token: key)
             #expect(handshake.reply.status == 429)
             #expect(handshake.reply.headers["retry-after"] != nil)

@@ -109,7 +109,8 @@ extension Credential {
 
     /// A tracking session's credential. Nil where one of its parts is missing or not to be understood.
     convenience init?(session id: String, subjects: [String], expiresAt: Microseconds?, precision: Int64?) {
-        guard let scope = SubjectScope(subjects), let expiresAt, let precision = precision.flatMap({ Int32(exactly: $0) })
+        guard let scope = SubjectScope(subjects), let expiresAt,
+            let precision = precision.flatMap({ Int32(exactly: $0) })
         else { return nil }
         self.init(
             id: id, party: .viewer, permissions: [.readPositions], scope: scope, expiresAt: expiresAt,

@@ -22,6 +22,8 @@ class CredentialSession: WebSession {
     final unowned(unsafe) let gateway: Gateway
     /// From the handshake, until it was looked at: a token is not kept.
     private final var token: PresentedToken
+    /// Whose limits a wrong credential counts against.
+    final var client: NetworkAddress?
     /// The credential once it was checked.
     private(set) final var credential: Credential?
     /// For the log-in, then for the credential's end.
@@ -80,7 +82,7 @@ class CredentialSession: WebSession {
                 switch result {
                 case .refused:
                     session.gateway.limits.failed(
-                        address: connection.peer, endpoint: "login", now: SystemClock.wallMicroseconds())
+                        address: session.client, endpoint: "login", now: SystemClock.monotonicMicroseconds())
                     connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
                 case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
                 case .known(let credential):

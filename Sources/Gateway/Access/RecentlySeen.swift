@@ -15,6 +15,9 @@ struct RecentlySeen {
         self.limit = limit
     }
 
+    /// Names that are kept.
+    var count: Int { until.count }
+
     /// Remembers a name at `now`, in monotonic microseconds.
     mutating func insert(_ name: String, now: Microseconds) {
         if until.count >= limit { until = until.filter { $0.value > now } }

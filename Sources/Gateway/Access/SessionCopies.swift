@@ -19,7 +19,8 @@ final class SessionCopies {
     func find(_ hash: String, then: @escaping (Credential?) -> Void) {
         guard let redis = redis(), redis.isReady else { return then(nil) }
         redis.send(["HMGET", key(hash), "id", "subjects", "expires_at", "precision_m"]) { reply in
-            guard let values = reply.elements?.map(\.text), values.count == 4, let id = values[0], let subjects = values[1],
+            guard let values = reply.elements?.map(\.text), values.count == 4, let id = values[0],
+                let subjects = values[1],
                 let expiry = values[2].flatMap({ Int64($0) }), expiry.magnitude < 1 << 50
             else { return then(nil) }
             then(
@@ -31,7 +32,9 @@ final class SessionCopies {
 
     /// Writes a session's copy.
     func store(_ hash: String, _ session: Credential) {
-        guard let redis = redis(), redis.isReady, let scope = session.scope, let expiry = session.expiresAt else { return }
+        guard let redis = redis(), redis.isReady, let scope = session.scope, let expiry = session.expiresAt else {
+            return
+        }
         var commands = RedisCommands()
         commands.command([
             "HSET", key(hash), "id", session.id, "subjects", scope.names.joined(separator: "\n"), "expires_at",

@@ -23,7 +23,9 @@ struct AssignmentRoutes {
         call.answer { () throws(RequestRefusal) in
             let subject = try subject()
             call.within([subject]) {
-                call.gateway.assignments.drivers(of: [subject]) { answer in call.value(answer) { tell($0[subject] ?? []) } }
+                call.gateway.assignments.drivers(of: [subject]) { answer in
+                    call.value(answer) { tell($0[subject] ?? []) }
+                }
             }
         }
     }
@@ -35,7 +37,8 @@ struct AssignmentRoutes {
             var drivers: [DriverID] = []
             for name in try RequestBody(call.request).texts("drivers", 0...AssignmentStore.maximumDrivers) {
                 guard let driver = DriverID(name) else {
-                    throw .badSubject("\(name.prefix(100)) is no driver's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -")
+                    throw .badSubject(
+                        "\(name.prefix(100)) is no driver's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -")
                 }
                 drivers.append(driver)
             }
@@ -60,7 +63,9 @@ struct AssignmentRoutes {
 
     private func change(_ subject: Subject, _ change: AssignmentStore.Change, naming drivers: [DriverID]) {
         call.within([subject] + drivers.map { .driver($0) }) {
-            call.gateway.assignments.change(subject, change, by: call.origin) { answer in call.value(answer) { tell($0) } }
+            call.gateway.assignments.change(subject, change, by: call.origin) { answer in
+                call.value(answer) { tell($0) }
+            }
         }
     }
 

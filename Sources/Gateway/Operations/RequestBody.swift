@@ -25,7 +25,8 @@ struct RequestBody {
     init(_ request: WebRequest) throws(RequestRefusal) {
         if let encoding = request.headers["content-encoding"], encoding.lowercased() != "identity" {
             throw RequestRefusal(
-                response: Problem.response(415, "media_type", "bodies are not decompressed here; send them as they are"))
+                response: Problem.response(415, "media_type", "bodies are not decompressed here; send them as they are")
+            )
         }
         let type = request.headers["content-type"]?.split(separator: ";").first?.lowercased() ?? "application/json"
         guard type.filter({ $0 != " " }) == "application/json" else {

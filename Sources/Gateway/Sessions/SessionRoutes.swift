@@ -31,7 +31,8 @@ struct SessionRoutes {
                 subjects.append(subject)
             }
             let longest = configuration.accessSessionMaximumTTLSeconds
-            let seconds = try body.integer("ttl_s", in: 1...longest) ?? min(configuration.accessSessionTTLSeconds, longest)
+            let seconds =
+                try body.integer("ttl_s", in: 1...longest) ?? min(configuration.accessSessionTTLSeconds, longest)
             let precision = try body.integer("precision_m", in: 0...Self.maximumPrecision) ?? 0
             let customer = try body.text("customer_id", atMost: 200)
             call.within(subjects) { make(subjects, customer, precision, seconds) }

@@ -55,7 +55,8 @@ struct TrackingSession {
         }
         writer.raw(",\"precision_m\":\(precision),\"active\":\(revokedAt == nil && expiresAt > now),\"created_by\":")
         writer.string(createdBy)
-        writer.raw(",\"created_at\":\"\(Timestamp.string(createdAt))\",\"expires_at\":\"\(Timestamp.string(expiresAt))\"")
+        writer.raw(
+            ",\"created_at\":\"\(Timestamp.string(createdAt))\",\"expires_at\":\"\(Timestamp.string(expiresAt))\"")
         if let revokedAt { writer.raw(",\"revoked_at\":\"\(Timestamp.string(revokedAt))\"") }
         writer.raw("}")
     }

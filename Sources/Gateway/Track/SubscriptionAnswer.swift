@@ -61,7 +61,7 @@ struct SubscriptionAnswer {
         appendRefused(to: &writer)
         writer.raw(",\"now\":\(SystemClock.wallMicroseconds() / 1_000)")
         if !isComplete { writer.raw(",\"more\":true") }
-        appendCursor(viewer, fanout, to: &writer)
+        endFrame(viewer, fanout, to: &writer)
         return writer.bytes
     }
 
@@ -92,7 +92,7 @@ struct SubscriptionAnswer {
         }
         isComplete = part == parts.count
         writer.raw("]")
-        appendCursor(viewer, fanout, to: &writer)
+        endFrame(viewer, fanout, to: &writer)
         return writer.bytes
     }
 
@@ -108,8 +108,10 @@ struct SubscriptionAnswer {
         writer.raw("}")
     }
 
-    /// The cursor stands last, where an event stream looks for it.
-    private func appendCursor(_ viewer: ViewerIndex, _ fanout: Fanout, to writer: inout JSONWriter) {
+    /// The cursor stands last, where an event stream looks for it. Only the last frame has one: who is cut off before has
+    /// not been told all that it stands for.
+    private func endFrame(_ viewer: ViewerIndex, _ fanout: Fanout, to writer: inout JSONWriter) {
+        guard isComplete else { return writer.raw("}") }
         writer.raw(",\"cursor\":\"")
         fanout.appendCursor(of: viewer, to: &writer)
         writer.raw("\"}")

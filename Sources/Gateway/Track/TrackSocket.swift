@@ -5,6 +5,9 @@ import WebServer
 
 /// One such viewer. Over an event stream the same frames go out as events, and none come in.
 final class TrackSocket: CredentialSession {
+    /// The most positions that one answer tells again, some 2 MB: it goes out at once, and whoever could not take it would
+    /// come back with the same cursor for ever. Beyond it a snapshot is shown, page by page.
+    private static let maximumReplay = 10_000
     /// Frames of at most 16 KiB that may wait behind one.
     private static let maximumWaiting = 64
 
@@ -12,9 +15,9 @@ final class TrackSocket: CredentialSession {
     /// Whether a frame waits for a store or for room to be answered, and what came behind it.
     private var isBusy = false
     private var waiting: [ClientFrame] = []
+    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
     /// The part of an answer that waits for room on the socket.
     private var unsent: SubscriptionAnswer?
-    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
 
     // MARK: Logging in
 
@@ -60,7 +63,7 @@ final class TrackSocket: CredentialSession {
 
     /// A frame has come. Frames are answered in their order, also where one has to wait for a store.
     override func received(_ message: Span<UInt8>) {
-        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
+        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
         guard allowed == .taken else { return refuse(message, isFlooding: allowed == .flooding) }
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")
@@ -126,13 +129,15 @@ final class TrackSocket: CredentialSession {
     /// stream, where nobody asked.
     func subscribe(_ id: Int64?, _ names: [String], cursor: String?, rate: Double?) {
         guard let viewer, let credential else { return }
-        guard gateway.pipeline.fanout.subjectCount(of: viewer) + names.count <= subjectLimit else {
-            return error(id, "limit", "at most \(subjectLimit) subjects on one connection")
-        }
         var wanted: [Subject] = []
         var refused: [(name: String, code: String)] = []
-        for name in names {
+        // A name twice is one subject, and one member of the answer.
+        var named: Set<String> = []
+        for name in names where named.insert(name).inserted {
             if let subject = Subject(name) { wanted.append(subject) } else { refused.append((name, "bad_subject")) }
+        }
+        guard gateway.pipeline.fanout.subjectCount(of: viewer) + named.count <= subjectLimit else {
+            return error(id, "limit", "at most \(subjectLimit) subjects on one connection")
         }
         isBusy = true
         let request = SubscriptionRequest(id: id, cursor: cursor.flatMap { Cursor($0) }, rate: rate)
@@ -158,12 +163,13 @@ final class TrackSocket: CredentialSession {
             return takeNext()
         }
         let drivers = subjects.compactMap { if case .driver(let id) = $0 { id } else { nil } }
-        let loaded = later { (session: TrackSocket, _: Void) in session.watch(subjects, refused, request) }
         let opened = later { (session: TrackSocket, isOpen: Bool) in
             guard isOpen else { return session.cannotAnswer(request.id) }
-            session.gateway.directory.load(drivers) { loaded(()) }
+            session.watch(subjects, refused, request)
         }
-        gateway.memberships.load(subjects) { opened($0) }
+        // The orders and groups last: what nobody watches yet is let go of after a while.
+        let loaded = later { (session: TrackSocket, _: Void) in session.gateway.memberships.load(subjects, then: opened) }
+        gateway.directory.load(drivers) { loaded(()) }
     }
 
     private func watch(
@@ -174,19 +180,20 @@ final class TrackSocket: CredentialSession {
         if let rate = request.rate { pipeline.fanout.setRate(rate, of: viewer) }
         let now = SystemClock.wallMicroseconds()
         var parts: [SubscriptionAnswer.Part] = []
+        var room = Self.maximumReplay
         for subject in subjects {
             switch subject {
             case .driver(let id):
                 guard let driver = pipeline.drivers.index(of: id) else { continue }
                 _ = pipeline.fanout.watch(driver, by: viewer)
-                let replay = request.cursor.flatMap { pipeline.fanout.replay(driver, of: nil, from: $0) }
-                parts.append(SubscriptionAnswer.Part(subject.name, [driver], replays: replay.map { [$0] }))
+                let replays = replays([driver], nil, request.cursor, &room)
+                parts.append(SubscriptionAnswer.Part(subject.name, [driver], replays: replays))
             case .order, .group, .area:
                 let topic = pipeline.fanout.openTopic(subject, now: now)
                 _ = pipeline.fanout.subscribe(viewer, to: topic)
                 let members = pipeline.fanout.members(of: topic)
-                parts.append(
-                    SubscriptionAnswer.Part(subject.name, members, replays: replays(members, topic, request.cursor)))
+                let replays = replays(members, topic, request.cursor, &room)
+                parts.append(SubscriptionAnswer.Part(subject.name, members, replays: replays))
             }
         }
         unsent = SubscriptionAnswer(id: request.id, parts: parts, refused: refused)
@@ -194,15 +201,21 @@ final class TrackSocket: CredentialSession {
         gateway.flushSoon()
     }
 
-    /// Each member's missed positions; nil where any of them, or a departure, cannot be told again.
-    private func replays(_ members: [DriverIndex], _ topic: TopicIndex, _ cursor: Cursor?) -> [[Position]]? {
+    /// Each driver's missed positions; nil where any of them, or a departure from the topic, cannot be told again. `room`
+    /// is how many positions the answer still takes.
+    private func replays(
+        _ drivers: [DriverIndex], _ topic: TopicIndex?, _ cursor: Cursor?, _ room: inout Int
+    ) -> [[Position]]? {
         let fanout = gateway.pipeline.fanout
-        guard let cursor, fanout.canResume(topic, from: cursor) else { return nil }
+        guard let cursor, topic.map({ fanout.canResume($0, from: cursor) }) ?? true else { return nil }
         var replays: [[Position]] = []
-        for driver in members {
-            guard let replay = fanout.replay(driver, of: topic, from: cursor) else { return nil }
+        var left = room
+        for driver in drivers {
+            guard let replay = fanout.replay(driver, of: topic, from: cursor), replay.count <= left else { return nil }
+            left -= replay.count
             replays.append(replay)
         }
+        room = left
         return replays
     }
 

@@ -12,7 +12,7 @@ extension Fanout {
             addMembership(driver, topic, since: 0)
         }
         topics[topic].isLoaded = true
-        topics[topic].loadedAt = distributedThrough
+        topics[topic].loadedAt = fence()
     }
 
     /// A driver may have moved into and out of areas. Called at most once a tick for each driver that was heard.
@@ -35,7 +35,7 @@ extension Fanout {
                 box.contains(latitude: position.latitude, longitude: position.longitude),
                 membership(of: driver, in: topic) == nil
             {
-                join(driver, topic)
+                join(driver, topic, now: position.receivedAt)
             }
         }
     }

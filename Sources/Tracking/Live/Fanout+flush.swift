@@ -73,7 +73,7 @@ extension Fanout {
             let driver = Int(edges[first].driver)
             guard let position = drivers[driver].position else { return }
             let look = FrameComposer.Look(set: edges[first].set, precision: viewers[viewer].precision)
-            let frame = composer.sharedFrame(of: driver, table, position, look, sets)
+            let frame = composer.sharedFrame(of: driver, table, position, look)
             outcome = composer.send(frame) { send(handle, $0) }
             if outcome == .sent { counters.deliveries += 1 }
         } else {
@@ -85,7 +85,6 @@ extension Fanout {
         case .sent:
             counters.writes += 1
             viewers[viewer].lastWriteAt = monotonic
-            viewers[viewer].toldThrough = distributedThrough
             clearPending(viewer)
         case .busy: block(viewer, monotonic: monotonic)
         case .gone: clearPending(viewer)
@@ -109,11 +108,11 @@ extension Fanout {
             if edges[edge].pending & FanoutEdge.status != 0 {
                 composer.addStatus(
                     table.id(of: driver), drivers[driver].presence, drivers[driver].position, drivers[driver].device,
-                    edges[edge].set, sets)
+                    edges[edge].set)
             }
             if edges[edge].pending & FanoutEdge.position != 0, let position = drivers[driver].position {
                 let look = FrameComposer.Look(set: edges[edge].set, precision: precision)
-                composer.addPosition(of: driver, table, position, look, sets)
+                composer.addPosition(of: driver, table, position, look)
                 count += 1
             }
             edge = Int(edges[edge].nextPending)

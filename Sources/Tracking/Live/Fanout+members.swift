@@ -2,10 +2,16 @@
 
 extension Fanout {
     /// The driver is in the topic from now on; its watchers are told status and position.
-    mutating func join(_ driver: DriverIndex, _ topic: TopicIndex) {
-        addMembership(driver, topic, since: log.end)
+    mutating func join(_ driver: DriverIndex, _ topic: TopicIndex, now: Microseconds) {
         // The members of an area come and go all the time: they keep to the rate that the viewer asked for.
         let isUrgent = topics[topic].box == nil
+        keepLog(of: driver, now: now)
+        if !isUrgent, let position = drivers[driver].position {
+            // The position that took the driver into the area is the first one in it.
+            addMembership(driver, topic, since: newestEntry(of: driver, position))
+        } else {
+            addMembership(driver, topic, since: fence())
+        }
         var link = topics[topic].firstWatcher
         while link >= 0 {
             let viewer = Int(topicSubscriptions[Int(link)].viewer)
@@ -18,8 +24,7 @@ extension Fanout {
     /// The driver is no longer in the topic: from this call on its watchers get nothing of it through the topic.
     mutating func leave(_ driver: DriverIndex, _ topic: TopicIndex, now: Microseconds) {
         removeMembership(membership(of: driver, in: topic))
-        // A cursor of before says nothing of it, also where no position has come since.
-        topics[topic].lastLossAt = log.end + 1
+        topics[topic].lastLossAt = fence()
         let isUrgent = topics[topic].box == nil
         var link = topics[topic].firstWatcher
         while link >= 0 {
@@ -107,6 +112,7 @@ extension Fanout {
             viewers[viewer].firstDeparture = Int32(departures.count - 1)
         }
         viewers[viewer].departureCount += 1
+        owe(viewer)
         markReady(viewer)
     }
 
@@ -154,5 +160,6 @@ extension Fanout {
             kept = next
         }
         viewers[viewer].firstDeparture = turned
+        if !viewers[viewer].hasPending { viewers[viewer].isOwed = false }
     }
 }

@@ -23,7 +23,35 @@ extension Fanout {
         drivers[driver].lastEntry = log.append(position, previous: drivers[driver].lastEntry)
     }
 
-    /// The same for a driver whose viewers are all gone: for as long as they may come back.
+    /// A number above every cursor that was handed out until now, and not above those handed out from the next
+    /// distribution on: whether a cursor has seen what happens now is then never in doubt. Where nothing that is watched
+    /// moves, the log's end alone would stand still for hours.
+    mutating func fence() -> UInt64 {
+        if log.end == distributedThrough { log.skip() }
+        return log.end
+    }
+
+    /// From now on the driver's positions are kept for whoever returns: for as long as somebody watches it, and then for
+    /// as long as he may come back.
+    mutating func keepLog(of driver: DriverIndex, now: Microseconds) {
+        guard drivers[driver].loggedSince == ReplayLog.none else { return }
+        drivers[driver].loggedSince = fence()
+        drivers[driver].unwatchedAt = now
+    }
+
+    /// The number of the driver's newest position in the log, where it is entered if it was not.
+    mutating func newestEntry(of driver: DriverIndex, _ position: Position) -> UInt64 {
+        let last = drivers[driver].lastEntry
+        if last != ReplayLog.none, last >= drivers[driver].loggedSince,
+            log.entry(last)?.position.recordedAt == position.recordedAt
+        {
+            return last
+        }
+        remember(position, of: driver)
+        return drivers[driver].lastEntry
+    }
+
+    /// A position of a driver whose viewers are all gone: for as long as they may come back.
     mutating func rememberUnwatched(_ position: Position, of driver: DriverIndex, now: Microseconds) {
         if now - drivers[driver].unwatchedAt < ReplayLog.span {
             remember(position, of: driver)
@@ -38,16 +66,15 @@ extension Fanout {
     }
 
     /// Every position of the driver from `cursor` on, oldest first, but none from before it joined `topic`. Nil where
-    /// some of them are gone: a snapshot is due then. A driver that came to the topic meanwhile is shown at least once.
+    /// some of them are gone: a snapshot is due then. Where there is none it is the newest once more: a cursor does not
+    /// say which drivers its viewer had been shown when it was cut off, perhaps in the midst of a long snapshot.
     public func replay(_ driver: DriverIndex, of topic: TopicIndex?, from cursor: Cursor) -> [Position]? {
         guard isOfThisProcess(cursor) else { return nil }
         var start = cursor.number
-        var isNew = false
         if let topic, let link = membership(of: driver, in: topic), memberships[link].since > 0,
             memberships[link].since >= start
         {
             start = memberships[link].since
-            isNew = true
         }
         guard drivers[driver].loggedSince <= start else { return nil }
         var found: [Position] = []
@@ -57,7 +84,7 @@ extension Fanout {
             found.append(entry.position)
             number = entry.previous
         }
-        if found.isEmpty, isNew, let position = drivers[driver].position { return [position] }
+        if found.isEmpty, let position = drivers[driver].position { return [position] }
         return found.reversed()
     }
 
@@ -72,12 +99,12 @@ extension Fanout {
     ) {
         guard let edge = edge(from: viewer, to: driver) else { return }
         FrameComposer.appendElement(
-            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, sets, to: &writer)
+            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, composer.sets, to: &writer)
     }
 
     /// Appends the text of a cursor that promises no more than the viewer was told.
     public func appendCursor(of viewer: ViewerIndex, to writer: inout JSONWriter) {
-        let number = viewers[viewer].hasPending ? viewers[viewer].toldThrough : distributedThrough
+        let number = viewers[viewer].isOwed ? viewers[viewer].toldThrough : distributedThrough
         FrameComposer.appendCursor(composer.epoch, number, to: &writer)
     }
 }

@@ -69,12 +69,12 @@ extension Fanout {
         let left = keepMembers(members, of: topic, now: now)
         var came = false
         for driver in members where membership(of: driver, in: topic) == nil {
-            if isFirst { addMembership(driver, topic, since: 0) } else { join(driver, topic) }
+            if isFirst { addMembership(driver, topic, since: 0) } else { join(driver, topic, now: now) }
             came = true
         }
         if isFirst {
             topics[topic].isLoaded = true
-            topics[topic].loadedAt = distributedThrough
+            topics[topic].loadedAt = fence()
         }
         return !isFirst && (left || came)
     }
@@ -92,6 +92,9 @@ extension Fanout {
 
     /// The viewer watches the topic from now on; false where it did already.
     public mutating func subscribe(_ viewer: ViewerIndex, to topic: TopicIndex) -> Bool {
+        // The snapshot has what is not distributed yet, and the cursor that goes with it is to cover that.
+        distribute()
+        defer { distributedThrough = log.end }
         guard subscription(of: viewer, to: topic) == nil else { return false }
         let link: Int
         if freeTopicSubscription >= 0 {
@@ -144,7 +147,7 @@ extension Fanout {
         var named: [DriverIndex] = []
         var edge = viewers[viewer].firstEdge
         while edge >= 0 {
-            if sets.contains(SubjectSets.directTopic, in: edges[Int(edge)].set) {
+            if composer.sets.contains(SubjectSets.directTopic, in: edges[Int(edge)].set) {
                 named.append(Int(edges[Int(edge)].driver))
             }
             edge = edges[Int(edge)].nextOfViewer

@@ -13,13 +13,14 @@ extension Fanout {
             viewer = viewers.count - 1
         }
         viewers[viewer].precision = precision
-        viewers[viewer].toldThrough = distributedThrough
         return viewer
     }
 
     /// The viewer is gone; `now` is wall time.
     public mutating func closeViewer(_ viewer: ViewerIndex, now: Microseconds) {
         clearPending(viewer)
+        // The number is given to somebody else, who missed nothing.
+        overrun.removeAll { $0 == viewer }
         while viewers[viewer].firstEdge >= 0 { removeEdge(Int(viewers[viewer].firstEdge), now: now) }
         while viewers[viewer].firstSubscription >= 0 {
             removeSubscription(Int(viewers[viewer].firstSubscription), now: now)
@@ -43,15 +44,18 @@ extension Fanout {
 
     /// The viewer watches the driver from now on; false where it did already. A driver that is not live is told next.
     public mutating func watch(_ driver: DriverIndex, by viewer: ViewerIndex) -> Bool {
+        // The snapshot has what is not distributed yet, and the cursor that goes with it is to cover that.
+        distribute()
         let isNew = lead(viewer, to: driver, through: SubjectSets.directTopic, isNews: false)
         if isNew { viewers[viewer].subjectCount += 1 }
+        distributedThrough = log.end
         return isNew
     }
 
     /// The viewer no longer watches the driver itself; false where it did not.
     public mutating func unwatch(_ driver: DriverIndex, by viewer: ViewerIndex, now: Microseconds) -> Bool {
         guard let edge = edge(from: viewer, to: driver),
-            sets.contains(SubjectSets.directTopic, in: edges[edge].set)
+            composer.sets.contains(SubjectSets.directTopic, in: edges[edge].set)
         else { return false }
         part(edge, from: SubjectSets.directTopic, now: now)
         viewers[viewer].subjectCount -= 1
@@ -70,9 +74,9 @@ extension Fanout {
     /// snapshot of it and is told all.
     mutating func lead(_ viewer: ViewerIndex, to driver: DriverIndex, through topic: Int32, isNews: Bool) -> Bool {
         let known = edge(from: viewer, to: driver)
-        if let known, sets.contains(topic, in: edges[known].set) { return false }
+        if let known, composer.sets.contains(topic, in: edges[known].set) { return false }
         let edge = known ?? addEdge(from: viewer, to: driver)
-        edges[edge].set = sets.adding(topic, to: edges[edge].set, of: topics)
+        edges[edge].set = composer.sets.adding(topic, to: edges[edge].set, of: topics)
         if isNews {
             mark(edge, drivers[driver].position == nil ? FanoutEdge.status : FanoutEdge.position | FanoutEdge.status)
             return true
@@ -88,7 +92,7 @@ extension Fanout {
 
     /// One subject fewer leads along the edge; where none is left the edge goes, with all that was pending on it.
     mutating func part(_ edge: Int, from topic: Int32, now: Microseconds) {
-        edges[edge].set = sets.removing(topic, from: edges[edge].set, of: topics)
+        edges[edge].set = composer.sets.removing(topic, from: edges[edge].set, of: topics)
         if edges[edge].set == SubjectSets.none { removeEdge(edge, now: now) }
     }
 
@@ -122,7 +126,7 @@ extension Fanout {
         viewers[viewer].firstEdge = Int32(edge)
         viewers[viewer].edgeCount += 1
         drivers[driver].edgeCount += 1
-        if drivers[driver].loggedSince == ReplayLog.none { drivers[driver].loggedSince = distributedThrough }
+        if drivers[driver].loggedSince == ReplayLog.none { drivers[driver].loggedSince = fence() }
         counters.subscriptions += 1
         return edge
     }
@@ -146,7 +150,7 @@ extension Fanout {
         drivers[Int(removed.driver)].edgeCount -= 1
         if drivers[Int(removed.driver)].firstEdge < 0 { drivers[Int(removed.driver)].unwatchedAt = now }
         counters.subscriptions -= 1
-        sets.release(removed.set)
+        composer.sets.release(removed.set)
         edges[edge] = FanoutEdge(viewer: -1, driver: -1)
         edges[edge].nextOfDriver = freeEdge
         freeEdge = Int32(edge)
@@ -159,6 +163,7 @@ extension Fanout {
         let viewer = Int(edges[edge].viewer)
         if viewers[viewer].firstPending == Int32(edge) {
             viewers[viewer].firstPending = edges[edge].nextPending
+            if !viewers[viewer].hasPending { viewers[viewer].isOwed = false }
             return
         }
         var previous = viewers[viewer].firstPending
@@ -176,6 +181,7 @@ extension Fanout {
         }
         viewers[viewer].firstPending = -1
         clearDepartures(viewer)
+        viewers[viewer].isOwed = false
     }
 
     // MARK: Snapshots
@@ -186,7 +192,7 @@ extension Fanout {
     ) -> Bool {
         guard let position = drivers[driver].position, let edge = edge(from: viewer, to: driver) else { return false }
         FrameComposer.appendElement(
-            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, sets, to: &writer)
+            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, composer.sets, to: &writer)
         return true
     }
 
@@ -196,7 +202,7 @@ extension Fanout {
     ) -> Bool {
         guard let position = drivers[driver].position else { return false }
         FrameComposer.appendElement(
-            table.id(of: driver), position.coarsened(to: precision), SubjectSets.direct, sets, to: &writer)
+            table.id(of: driver), position.coarsened(to: precision), SubjectSets.direct, composer.sets, to: &writer)
         return true
     }
 }

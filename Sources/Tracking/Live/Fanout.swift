@@ -41,7 +41,6 @@ public struct Fanout: Sendable {
     var freeDeparture: Int32 = -1
     /// Viewers that missed more departures than are kept: their sockets are to be closed.
     var overrun: [ViewerIndex] = []
-    var sets = SubjectSets()
     var areas = AreaIndex()
     var areaCandidates: [Int32] = []
     var log: ReplayLog
@@ -101,10 +100,12 @@ public struct Fanout: Sendable {
         }
     }
 
-    /// What was known before this process began: it becomes the newest where it is newer, without being news.
+    /// What was known before this process began: it becomes the newest where it is newer, without being news to any but
+    /// the viewers of an area that it is in.
     public mutating func restore(_ driver: DriverIndex, _ position: Position) {
         guard drivers[driver].position?.recordedAt ?? .min < position.recordedAt else { return }
         drivers[driver].position = position
+        if !areas.isEmpty { markDirty(driver) }
     }
 
     /// Moves drivers whose newest fix has aged to `stale` and `offline`, and forgets topics that nobody watches any
@@ -202,7 +203,16 @@ public struct Fanout: Sendable {
         } else if edges[edge].pending & news & FanoutEdge.position != 0 {
             counters.conflated += 1
         }
+        if news & ~edges[edge].pending & FanoutEdge.position != 0 { owe(Int(edges[edge].viewer)) }
         edges[edge].pending |= news
+    }
+
+    /// The viewer is to be told something that a cursor answers for: until then its cursors stay where they are.
+    @inline(__always)
+    mutating func owe(_ viewer: ViewerIndex) {
+        guard !viewers[viewer].isOwed else { return }
+        viewers[viewer].isOwed = true
+        viewers[viewer].toldThrough = distributedThrough
     }
 
     @inline(__always)

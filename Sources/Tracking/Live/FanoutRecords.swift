@@ -61,7 +61,8 @@ struct FanoutViewer: Sendable {
     /// Drivers that left since it was last told.
     var firstDeparture: Int32 = -1
     var departureCount: Int32 = 0
-    /// The end of the replay log when it was last told all there was.
+    /// Whether it was not told of a position or a departure, and up to where in the replay log it was told all.
+    var isOwed = false
     var toldThrough: UInt64 = 0
     var isReady = false
     /// The socket refused bytes and has not reported room since.
@@ -120,7 +121,7 @@ struct FanoutTopic: Sendable {
     var watcherCount: Int32 = 0
     /// Whether its members are known.
     var isLoaded = false
-    /// From which end of the replay log on its members are known, and the end when one last left.
+    /// Cursors from these numbers on know of its first members, and of the last one that left.
     var loadedAt = ReplayLog.none
     var lastLossAt: UInt64 = 0
     /// When its last watcher went; the far future while it has one.
@@ -131,7 +132,7 @@ struct FanoutTopic: Sendable {
 struct Membership: Sendable {
     var topic: Int32
     var driver: Int32
-    /// The end of the replay log when the driver came; 0 where it was there as long as the topic is known.
+    /// From which entry of the replay log on it is in the topic; 0 where it was there as long as the topic is known.
     var since: UInt64
     var nextOfTopic: Int32 = -1
     var previousOfTopic: Int32 = -1

@@ -19,6 +19,8 @@ struct FrameComposer: Sendable {
     }
 
     let epoch: UInt32
+    /// Here, so that the usual subject, a driver itself, is written without touching the table of sets.
+    var sets = SubjectSets()
     private let limits: PresenceLimits
     /// Counts ticks.
     private var tick: UInt64 = 0
@@ -59,7 +61,7 @@ struct FrameComposer: Sendable {
 
     /// The whole frame that says nothing but this driver's position.
     mutating func sharedFrame(
-        of driver: DriverIndex, _ table: DriverTable, _ position: Position, _ look: Look, _ sets: SubjectSets
+        of driver: DriverIndex, _ table: DriverTable, _ position: Position, _ look: Look
     ) -> Slice {
         grow(to: driver)
         if frames[driver].tick == tick {
@@ -69,7 +71,7 @@ struct FrameComposer: Sendable {
         }
         let payload = WebSocketFrame.reserve(&arena.bytes)
         Self.openPositions(&arena, nowMilliseconds)
-        Self.appendElement(table.id(of: driver), position.coarsened(to: look.precision), look.set, sets, to: &arena)
+        appendElement(table.id(of: driver), position, look)
         Self.closePositions(&arena, epoch, cursor)
         let start = WebSocketFrame.close(&arena.bytes, payload: payload)
         frames[driver] = Slice(tick: tick, start: Int32(start), end: Int32(arena.bytes.count), look: look)
@@ -104,13 +106,13 @@ struct FrameComposer: Sendable {
     }
 
     mutating func addPosition(
-        of driver: DriverIndex, _ table: DriverTable, _ position: Position, _ look: Look, _ sets: SubjectSets
+        of driver: DriverIndex, _ table: DriverTable, _ position: Position, _ look: Look
     ) {
         grow(to: driver)
         if elements[driver].tick != tick || elements[driver].look != look {
             if elements[driver].tick != tick { latencies.append(now - position.receivedAt) }
             let start = arena.bytes.count
-            Self.appendElement(table.id(of: driver), position.coarsened(to: look.precision), look.set, sets, to: &arena)
+            appendElement(table.id(of: driver), position, look)
             elements[driver] = Slice(tick: tick, start: Int32(start), end: Int32(arena.bytes.count), look: look)
         }
         if positions.bytes.isEmpty {
@@ -124,9 +126,11 @@ struct FrameComposer: Sendable {
     }
 
     mutating func addStatus(
-        _ id: DriverID, _ presence: Presence, _ position: Position?, _ device: DeviceState, _ set: Int32,
-        _ sets: SubjectSets
+        _ id: DriverID, _ presence: Presence, _ position: Position?, _ device: DeviceState, _ set: Int32
     ) {
+        // Restored a moment ago: no sweep has seen it yet.
+        let presence =
+            presence == .unknown ? position.map { limits.presence(age: now - $0.recordedAt) } ?? presence : presence
         if statuses.bytes.isEmpty {
             _ = WebSocketFrame.reserve(&statuses.bytes)
             statuses.raw("{\"now\":")
@@ -147,9 +151,10 @@ struct FrameComposer: Sendable {
         }
         if presence != .live {
             statuses.raw(",\"reason\":\"")
-            statuses.raw(device.reason(presence, now: now, limits: limits))
+            let heardAt = position?.receivedAt ?? .min
+            statuses.raw(device.reason(presence, heardAt: heardAt, now: now, limits: limits))
             statuses.raw("\"")
-            if let ahead = device.clockAhead(now: now, limits: limits) {
+            if let ahead = device.clockAhead(heardAt: heardAt, now: now, limits: limits) {
                 statuses.raw(",\"clock_offset_ms\":")
                 statuses.integer(ahead / 1_000)
             }
@@ -184,6 +189,25 @@ struct FrameComposer: Sendable {
     }
 
     // MARK: Pieces
+
+    private mutating func appendElement(_ id: DriverID, _ position: Position, _ look: Look) {
+        arena.raw("{\"driver_id\":")
+        arena.id(id)
+        if look.set == SubjectSets.direct {
+            arena.raw(",\"subjects\":[\"driver:")
+            arena.bytes.append(addingCapacity: id.text.count) { id.text.append(to: &$0) }
+            arena.raw("\"],")
+        } else {
+            sets.append(look.set, id, to: &arena)
+            arena.raw(",")
+        }
+        if look.precision == 0 {
+            position.appendMembers(to: &arena)
+        } else {
+            position.coarsened(to: look.precision).appendMembers(to: &arena)
+        }
+        arena.raw("}")
+    }
 
     // Static, since a method of `self` that is handed a part of `self` to write to would have all of it copied first.
 

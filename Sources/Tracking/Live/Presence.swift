@@ -65,9 +65,11 @@ struct DeviceState: Sendable {
     var troubledAt = Microseconds.min / 2
     var trouble = Trouble.lowAccuracy
 
-    /// Why the driver is stale or offline, as on the wire.
-    func reason(_ presence: Presence, now: Microseconds, limits: PresenceLimits) -> String {
-        if now - troubledAt < limits.offline { return trouble == .lowAccuracy ? "low_accuracy" : "clock" }
+    /// Why the driver is stale or offline, as on the wire. `heardAt` is when its newest position came.
+    func reason(_ presence: Presence, heardAt: Microseconds, now: Microseconds, limits: PresenceLimits) -> String {
+        if isTroubled(since: heardAt, now: now, limits: limits) {
+            return trouble == .lowAccuracy ? "low_accuracy" : "clock"
+        }
         if connections > 0 { return "no_ping" }
         switch lastEnd {
         case .none: return "no_ping"
@@ -78,8 +80,13 @@ struct DeviceState: Sendable {
     }
 
     /// How far ahead the phone's clock is, where that is its trouble now.
-    func clockAhead(now: Microseconds, limits: PresenceLimits) -> Microseconds? {
-        guard now - troubledAt < limits.offline, case .clock(let ahead) = trouble else { return nil }
+    func clockAhead(heardAt: Microseconds, now: Microseconds, limits: PresenceLimits) -> Microseconds? {
+        guard isTroubled(since: heardAt, now: now, limits: limits), case .clock(let ahead) = trouble else { return nil }
         return ahead
+    }
+
+    /// Pings were refused lately, and none was good since: one bad fix among good ones explains nothing.
+    private func isTroubled(since heardAt: Microseconds, now: Microseconds, limits: PresenceLimits) -> Bool {
+        troubledAt > heardAt && now - troubledAt < limits.offline
     }
 }

@@ -16,6 +16,11 @@ struct ReplayLog: Sendable {
         var previous: UInt64
     }
 
+    private static let filler = Entry(
+        position: Position(
+            recordedAt: 0, receivedAt: 0, latitude: 0, longitude: 0, accuracy: 0, speed: nil, heading: nil),
+        previous: none)
+
     private var entries: [Entry] = []
     private var mask: UInt64 = 0
     private let maximumCount: Int
@@ -40,6 +45,13 @@ struct ReplayLog: Sendable {
         return end &- 1
     }
 
+    /// Uses up a number, so that cursors of before and after differ.
+    mutating func skip() {
+        var filler = Self.filler.position
+        filler.receivedAt = entry(end &- 1)?.position.receivedAt ?? .min / 2
+        _ = append(filler, previous: Self.none)
+    }
+
     /// Nil where the entry was overwritten.
     func entry(_ number: UInt64) -> Entry? {
         number < end && number >= first ? entries[Int(truncatingIfNeeded: number & mask)] : nil
@@ -47,19 +59,15 @@ struct ReplayLog: Sendable {
 
     /// The ring is full: it doubles where its oldest entry could still be asked for and there is memory.
     private mutating func growIfYoung(now: Microseconds) {
-        let filler = Entry(
-            position: Position(
-                recordedAt: 0, receivedAt: 0, latitude: 0, longitude: 0, accuracy: 0, speed: nil, heading: nil),
-            previous: Self.none)
         guard !entries.isEmpty else {
-            entries = Array(repeating: filler, count: 1_024)
+            entries = Array(repeating: Self.filler, count: 1_024)
             mask = 1_023
             return
         }
         guard entries.count < maximumCount, let oldest = entry(first),
             now - oldest.position.receivedAt < Self.span
         else { return }
-        var grown = Array(repeating: filler, count: entries.count * 2)
+        var grown = Array(repeating: Self.filler, count: entries.count * 2)
         let grownMask = UInt64(grown.count - 1)
         for number in first..<end { grown[Int(number & grownMask)] = entries[Int(number & mask)] }
         entries = grown
