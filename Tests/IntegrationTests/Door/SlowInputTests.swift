@@ -83,9 +83,13 @@ extension Integration {
                 #expect(reply.status == 408)
                 #expect(try JSON(parsing: reply.body)["code"].string == "timeout")
             }
-            for (socket, code) in [
-                (half, UInt16(4408)), (flood, 4429), (fragments, 4408), (large, 4408), (little, 4408), (silent, 4408),
-            ] { #expect(try socket.closure().code == code) }
+            for (name, socket, code) in [
+                ("half", half, UInt16(4408)), ("flood", flood, 4429), ("fragments", fragments, 4408),
+                ("large", large, 4408), ("little", little, 4408), ("silent", silent, 4408),
+            ] {
+                let end = try socket.closure()
+                #expect(end.code == code, "\(name): \(end)")
+            }
             // The library has delivered it; what it hides is found out afterwards.
             let end = try unmasked.closure()
             #expect(end.code == 1002)
