@@ -66,6 +66,7 @@ let package = Package(
                 "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "RedisClient", "Tracking",
                 "WebServer", "Yams",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             resources: [.embedInCode("Pages"), .embedInCode("Schema"), .embedInCode("Documents")],
@@ -110,7 +111,13 @@ let package = Package(
             name: "BenchTests", dependencies: ["drover", "drover-bench", "DroverClient", "LocalServers"],
             swiftSettings: strict),
         .testTarget(
-            name: "GatewayTests", dependencies: ["Gateway", "LocalServers", "Tracking"], swiftSettings: strict),
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "LocalServers", "Tracking", "WebServer",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient"],

@@ -16,7 +16,11 @@ final class Gateway: WebApplication {
     let pipeline: Pipeline
     let acknowledgements = AcknowledgementQueue()
     let access: AccessControl
+    let limits: RateLimits
+    let assignments: AssignmentStore
     let directory: DriverDirectory
+    /// Set once, at the end of `init`.
+    private(set) var memberships: Memberships!
     let postgres: PostgresQuestions?
     let history: HistoryWriter?
     let log: Logger
@@ -24,6 +28,8 @@ final class Gateway: WebApplication {
     /// Set once, right after the server was made.
     private(set) var server: WebServer?
     private(set) var redis: RedisConnection?
+    /// What gateways over the same Redis tell each other.
+    private(set) var bus: ControlBus?
     /// False from the first SIGTERM on: no new ping is taken.
     private(set) var isAccepting = true
     /// Called once when the journal has failed: nothing can be acknowledged any more.
@@ -42,6 +48,7 @@ final class Gateway: WebApplication {
     private var tickTimer: LoopTimer?
     private var redisTimer: LoopTimer?
     private var secondTimer: LoopTimer?
+    private var lookTimer: LoopTimer?
     private var hasReportedFailure = false
     private var hasWarmedUp = false
     /// Receipt of a ping to the write that shows it.
@@ -53,7 +60,7 @@ final class Gateway: WebApplication {
 
     init(
         loop: EventLoop, configuration: Configuration, pipeline: Pipeline, access: AccessControl,
-        postgres: PostgresQuestions?, history: HistoryWriter?, assets: Assets, log: Logger
+        limits: RateLimits, postgres: PostgresQuestions?, history: HistoryWriter?, assets: Assets, log: Logger
     ) {
         self.loop = loop
         self.configuration = configuration
@@ -64,12 +71,19 @@ final class Gateway: WebApplication {
         self.assets = assets
         self.log = log
         rules = configuration.judgeRules
+        self.limits = limits
         var redisNow: () -> RedisConnection? = { nil }
+        var busNow: () -> ControlBus? = { nil }
+        assignments = AssignmentStore(
+            postgres: postgres, schema: configuration.postgresSchema, bus: { busNow() })
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
             configuration: configuration, redis: { redisNow() })
         super.init()
         redisNow = { [unowned self] in redis }
+        busNow = { [unowned self] in bus }
+        memberships = Memberships(gateway: self)
+        access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
     }
 
@@ -87,8 +101,31 @@ final class Gateway: WebApplication {
         secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
         secondTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
         redis = RedisConnection(loop: loop, address: address) { [unowned self] isReady in redisChanged(isReady) }
+        bus = ControlBus(loop: loop, address: address, redis: { [unowned self] in redis }) { [unowned self] message in
+            switch message {
+            case .revoked(let id): access.revoke(id)
+            case .assigned(let subject): assignments.onAnnouncement?(subject)
+            }
+        }
+        lookTimer = LoopTimer(loop: loop) { [unowned self] in memberships.look() }
+        lookTimer?.start(
+            afterMilliseconds: configuration.accessRefreshSeconds * 1_000,
+            everyMilliseconds: configuration.accessRefreshSeconds * 1_000)
+        bus?.onReturn = { [unowned self] in
+            access.refresh()
+            memberships.look()
+        }
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
+
+    /// A credential was revoked in Postgres: closes what it holds open here, and everywhere by the bus.
+    func revoke(_ credential: String) {
+        access.revoke(credential)
+        bus?.publish(.revoked(credential))
+    }
+
+    /// Whether credentials may see or act on subjects.
+    var authorization: SubjectAuthorization { SubjectAuthorization(assignments: assignments) }
 
     /// Takes no more pings; what was taken goes on to be acknowledged.
     func stopAccepting() {
@@ -109,8 +146,9 @@ final class Gateway: WebApplication {
     /// Lets go of everything on the loop but the server.
     func close() {
         loop.removeEndOfTurnHook()
-        for timer in [submitTimer, tickTimer, redisTimer, secondTimer] { timer?.close() }
+        for timer in [submitTimer, tickTimer, redisTimer, secondTimer, lookTimer] { timer?.close() }
         redis?.close()
+        bus?.close()
         access.close()
     }
 
@@ -197,6 +235,9 @@ final class Gateway: WebApplication {
             let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
             pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
+        for handle in pipeline.fanout.takeOverrun() {
+            server?.withConnection(handle) { $0.close(code: 4408, reason: "reading too slowly") }
+        }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { handle in
             server?.withConnection(handle) { connection in
@@ -224,6 +265,7 @@ final class Gateway: WebApplication {
     private func writeHashes() {
         if let redis {
             pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+            limits.share(redis, now: SystemClock.monotonicMicroseconds)
         }
     }
 
@@ -234,6 +276,7 @@ final class Gateway: WebApplication {
             return
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
+        access.copies.redisReturned()
         pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
         writeHashes()
         if !hasWarmedUp {
@@ -259,11 +302,14 @@ final class Gateway: WebApplication {
         if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
         }
+        if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
         let token = PresentedToken(request)
-        return .accept(
+        let session =
             request.path == "/v1/ingest"
-                ? IngestSocket(connection, gateway: self, token: token)
-                : TrackSocket(connection, gateway: self, token: token))
+            ? IngestSocket(connection, gateway: self, token: token)
+            : TrackSocket(connection, gateway: self, token: token)
+        session.client = NetworkAddress(request.peer)
+        return .accept(session)
     }
 
     /// A viewer's socket has room again.
@@ -273,6 +319,25 @@ final class Gateway: WebApplication {
             viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
             now: SystemClock.wallMicroseconds()
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
+    }
+
+    /// Brings drivers of a batch into this process and finds out whether its sender may name them; `then` hears whether
+    /// that could be done.
+    func load(_ drivers: [DriverID], of sender: Sender, then: @escaping (Bool) -> Void) {
+        directory.load(drivers) {
+            guard case .backend(let scoped?) = sender else { return then(true) }
+            scoped.ask(drivers, then: then)
+        }
+    }
+
+    /// The subject's drivers have changed: credentials that are limited to it may see less from now on.
+    func reauthorize(_ subject: Subject) {
+        server?.forEachConnection { connection in
+            guard let session = connection.session as? TrackSocket, let credential = session.credential,
+                credential.party != .viewer, credential.scope?.names(subject) == true
+            else { return }
+            session.reauthorize()
+        }
     }
 
     override func notice(_ text: String) {
@@ -285,7 +350,7 @@ final class Gateway: WebApplication {
 
     private func closeConnections(of credential: String) {
         server?.forEachConnection { connection in
-            if (connection.session as? CredentialSession)?.credentialID == credential {
+            if (connection.session as? CredentialSession)?.credential?.id == credential {
                 connection.close(code: 4403, reason: "the credential was revoked")
             }
         }

@@ -60,20 +60,22 @@ public final class GatewayProcess {
             ])
         let pipeline = Pipeline(
             journal: journal, rules: configuration.judgeRules, presence: configuration.presenceLimits,
+            replayBytes: configuration.liveReplayMiB << 20,
             redis: RedisPositions(configuration), keepsHistory: configuration.historyRetentionDays > 0)
         try Self.recall(journal, into: pipeline)
 
         postgres = PostgresQuestions(loop: loop, address: postgresAddress)
         let access = AccessControl(
-            loop: loop, postgres: postgres, schema: configuration.postgresSchema,
-            cache: CredentialCache(directory: configuration.journalDirectory))
+            loop: loop, postgres: postgres, configuration: configuration,
+            cache: CredentialCache(directory: configuration.journalDirectory), log: log)
         let history =
             configuration.historyRetentionDays > 0
             ? HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)
             : HistoryWriter(discardingFrom: journal.store)
         gateway = Gateway(
-            loop: loop, configuration: configuration, pipeline: pipeline, access: access, postgres: postgres,
-            history: history, assets: Assets(configuration), log: log)
+            loop: loop, configuration: configuration, pipeline: pipeline, access: access,
+            limits: RateLimits(configuration, exempt: web.exemptAddresses, proxies: web.trustedProxies),
+            postgres: postgres, history: history, assets: Assets(configuration), log: log)
         do {
             server = try WebServer(loop: loop, configuration: web, application: gateway)
         } catch {

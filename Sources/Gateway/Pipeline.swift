@@ -11,8 +11,8 @@ import Tracking
 enum Sender {
     /// A device, bound to its driver.
     case device(DriverIndex, DriverID)
-    /// A backend, which names a driver in every ping.
-    case backend
+    /// A backend, which names a driver in every ping; perhaps one that may not name every driver.
+    case backend(ScopedDrivers?)
 }
 
 /// A ping of the current batch that was not kept.
@@ -42,14 +42,15 @@ final class Pipeline {
     private var record = PingRecordBuffer()
 
     init(
-        journal: Journal, rules: JudgeRules, presence: PresenceLimits, redis: RedisPositions, keepsHistory: Bool
+        journal: Journal, rules: JudgeRules, presence: PresenceLimits, replayBytes: Int, redis: RedisPositions,
+        keepsHistory: Bool
     ) {
         self.journal = journal
         self.redis = redis
         self.keepsHistory = keepsHistory
         drivers = DriverTable(seed: .random(in: .min ... .max))
         judge = Judge(rules: rules)
-        fanout = Fanout(limits: presence, epoch: .random(in: .min ... .max))
+        fanout = Fanout(limits: presence, epoch: .random(in: .min ... .max), replayBytes: replayBytes)
     }
 
     // MARK: 1. Bytes to pings
@@ -61,15 +62,31 @@ final class Pipeline {
 
     // MARK: 2. Pings to drivers
 
-    /// Finds each ping's driver. False where some are new to this process: load what is in `unknown`, then ask again.
+    /// A ping whose driver is not known, and one whose driver the sender may not name.
+    private static let noDriver: Int32 = -1
+    private static let foreignDriver: Int32 = -2
+
+    /// Finds each ping's driver. False where some are new to this process or to the sender's scope: load what is in
+    /// `unknown`, then ask again.
     func resolve(_ sender: Sender) -> Bool {
         resolved.removeAll(keepingCapacity: true)
-        guard case .backend = sender else { return true }
+        guard case .backend(let scoped) = sender else { return true }
         unknown.removeAll(keepingCapacity: true)
+        scoped?.forgetOld()
         for index in batch.pings.indices {
             guard batch.pings[index].defect == nil, let id = batch.pings[index].driver else {
-                resolved.append(-1)
+                resolved.append(Self.noDriver)
                 continue
+            }
+            if let scoped {
+                guard let isWithin = scoped.verdict(for: id) else {
+                    unknown.append(id)
+                    continue
+                }
+                guard isWithin else {
+                    resolved.append(Self.foreignDriver)
+                    continue
+                }
             }
             if let driver = drivers.index(of: id) {
                 resolved.append(Int32(driver))
@@ -79,6 +96,9 @@ final class Pipeline {
         }
         return unknown.isEmpty
     }
+
+    /// Whether the sender may not name some driver of the batch, which `resolve` has found out.
+    var namesForeignDriver: Bool { resolved.contains(Self.foreignDriver) }
 
     // MARK: 3. Verdicts
 
@@ -111,6 +131,10 @@ final class Pipeline {
                     reject(index, .malformed, .missing(.driverID))
                     continue
                 }
+                guard resolved[index] != Self.foreignDriver else {
+                    reject(index, .driverMismatch)
+                    continue
+                }
                 driver = Int(resolved[index])
                 id = named
             }
@@ -129,6 +153,7 @@ final class Pipeline {
                 outcome.duplicate += 1
             case .rejected(let reason):
                 reject(index, reason)
+                noteTrouble(reason, of: driver, recordedAt: ping.recordedAt, now: now)
             }
         }
         counters.add(outcome)
@@ -137,6 +162,17 @@ final class Pipeline {
     @inline(__always)
     private func reject(_ index: Int, _ reason: RejectionReason, _ defect: PingDefect? = nil) {
         outcome.rejections.append(Rejection(index: index, reason: reason, defect: defect))
+    }
+
+    /// Viewers are told why a driver who does report is not on the map.
+    private func noteTrouble(
+        _ reason: RejectionReason, of driver: DriverIndex, recordedAt: Microseconds, now: Microseconds
+    ) {
+        switch reason {
+        case .accuracy: fanout.refused(driver, .lowAccuracy, now: now)
+        case .future: fanout.refused(driver, .clock(ahead: recordedAt - now), now: now)
+        default: break
+        }
     }
 
     // MARK: 4. The journal

@@ -49,10 +49,22 @@ public final class RedisConnection {
     /// hiredis' own makers of reply objects.
     private var objectFunctions: UnsafeMutablePointer<redisReplyObjectFunctions>?
 
+    /// What a subscribed connection is told unasked; nil on one that subscribes to nothing.
+    private let published: ((_ channel: String, _ payload: [UInt8]) -> Void)?
+
     /// Starts connecting. `stateChanged` hears every time the connection becomes usable or is lost.
-    public init(loop: EventLoop, address: RedisAddress, stateChanged: @escaping (Bool) -> Void) {
+    public convenience init(loop: EventLoop, address: RedisAddress, stateChanged: @escaping (Bool) -> Void) {
+        self.init(loop: loop, address: address, published: nil, stateChanged: stateChanged)
+    }
+
+    /// The same for a connection that will be told messages of channels.
+    init(
+        loop: EventLoop, address: RedisAddress, published: ((_ channel: String, _ payload: [UInt8]) -> Void)?,
+        stateChanged: @escaping (Bool) -> Void
+    ) {
         self.loop = loop
         self.address = address
+        self.published = published
         self.stateChanged = stateChanged
         timer = LoopTimer(loop: loop) { [unowned self] in timerFired() }
         timer?.start(afterMilliseconds: 0)
@@ -247,7 +259,9 @@ public final class RedisConnection {
         guard let context else { return }
         guard redisBufferRead(context) == REDIS_OK else { return lose(Self.text(context)) }
         while let context = self.context {
-            let isRead = firstExpectation < expectations.count && expectations[firstExpectation].handler != nil
+            let isRead =
+                published != nil
+                || (firstExpectation < expectations.count && expectations[firstExpectation].handler != nil)
             // Without object functions hiredis parses a reply and makes nothing of it but its type's number, in place
             // of the pointer: the replies to thousands of HSETs cost no allocation.
             context.pointee.reader.pointee.fn = isRead ? objectFunctions : nil
@@ -264,6 +278,10 @@ public final class RedisConnection {
     }
 
     private func dispatch(_ reply: redisReply) {
+        if let published, let message = RedisMessage(RedisReply(reply)) {
+            return published(message.channel, message.payload)
+        }
+        guard firstExpectation < expectations.count else { return lose("a reply that nobody asked for") }
         let handler = expectations[firstExpectation].handler
         advance()
         handler?(RedisReply(reply))

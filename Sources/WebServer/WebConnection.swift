@@ -35,6 +35,8 @@ public final class WebConnection {
     public internal(set) var session: WebSession?
     /// Whatever the application hangs on the current request.
     public var attachment: AnyObject?
+    /// Headers that the reply to the current request gets beside its own.
+    public var replyHeaders: [(String, String)] = []
     var phase = Phase.http
     /// The request whose body is being read or that waits for its reply.
     var request: WebRequest?
@@ -49,6 +51,9 @@ public final class WebConnection {
     var unseen = UnseenTraffic()
     /// The largest message this WebSocket may send.
     var maximumMessage = 16_384
+    /// The code that the peer closed the WebSocket with (RFC 6455 section 7.4); 1005 where it gave none, 0 where it has not
+    /// said goodbye.
+    public internal(set) var peerCloseCode: UInt16 = 0
     /// When an unfinished body or message must be complete, in monotonic microseconds; 0 for none.
     var deadline: Int64 = 0
     /// The server's second in which the peer was last heard.
@@ -67,6 +72,9 @@ public final class WebConnection {
     public var isOpen: Bool { phase == .http || phase == .webSocket || phase == .eventStream }
 
     // MARK: WebSocket and event stream
+
+    /// Whether earlier bytes still wait for the socket: what need not be queued behind them should wait for `writable`.
+    public var isBackedUp: Bool { phase != .closed && lws_partial_buffered(wsi) != 0 }
 
     /// Writes whole frames that are headed already, unless earlier bytes wait: then nothing is taken, and the
     /// application is told when there is room. For what may be conflated.
@@ -173,6 +181,8 @@ public final class WebConnection {
         self.request = nil
         gathered = []
         var response = response
+        response.headers += replyHeaders
+        replyHeaders = []
         response.secure(isEncrypted: server.isEncrypted)
         response.headers += server.configuration.allowedOrigins.headers(
             for: request.headers["origin"], host: request.headers["host"])

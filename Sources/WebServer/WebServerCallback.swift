@@ -35,7 +35,10 @@ func webServerCallback(
         return 0
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         // Our own close was answered: end it. Otherwise the library answers.
-        return connection(of: wsi)?.phase == .closing ? -1 : 0
+        guard let connection = connection(of: wsi) else { return 0 }
+        let code = UnsafeRawBufferPointer(start: input, count: length)
+        connection.peerCloseCode = code.count >= 2 ? UInt16(code[0]) << 8 | UInt16(code[1]) : 1_005
+        return connection.phase == .closing ? -1 : 0
     case LWS_CALLBACK_WSI_DESTROY:
         connection(of: wsi)?.destroyed()
         return 0

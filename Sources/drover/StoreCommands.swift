@@ -43,17 +43,24 @@ struct Key: ParsableCommand {
         @Option(help: "A name to know it by.") var name: String
         @Option(help: "Permissions separated by commas, such as pings:write,positions:read.") var permissions: String
 
+        @Option(
+            help: """
+                What it is limited to, separated by commas: subjects such as group:east, or beginnings with a * such as
+                order:east-*. Without it: nothing.
+                """)
+        var subjects: String?
+
         func run() throws {
             let keys = try KeyCommands(options.load())
             let list = permissions.split(separator: ",").map(String.init)
-            print(try keys.create(name: name, permissions: list))
+            print(try keys.create(name: name, permissions: list, subjects: subjects))
         }
     }
 
     /// Lists keys.
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List keys: id, name, permissions, creation, state. No key is shown.")
+            abstract: "List keys: id, name, permissions, subjects, creation, state. No key is shown.")
 
         @OptionGroup var options: ConfigurationOptions
 
@@ -65,13 +72,13 @@ struct Key: ParsableCommand {
     /// Revokes a key.
     struct Revoke: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Revoke a key. Running gateways close its connections within seconds.")
+            abstract: "Revoke a key. Running gateways close its connections.")
 
         @OptionGroup var options: ConfigurationOptions
         @Argument(help: "The key's id, from drover key list.") var id: String
 
         func run() throws {
-            try KeyCommands(options.load()).revoke(id)
+            print(try KeyCommands(options.load()).revoke(id))
         }
     }
 }

@@ -109,7 +109,7 @@ extension Integration {
         @Test func `migrate makes the schema once`() throws {
             let gateway = try RunningGateway(starts: false)
             gateway.set("postgres.schema", "Tracking room")
-            #expect(try gateway.drover("migrate").output == "applied 1\n")
+            #expect(try gateway.drover("migrate").output == "applied 1, 2\n")
             #expect(try gateway.drover("migrate").output == "nothing to do\n")
             let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'Tracking room'"
             #expect(try gateway.count(tables) >= 5)
@@ -131,10 +131,11 @@ extension Integration {
             #expect(try Command.runChecked(["cat", errors]).isEmpty)
             let listed = try gateway.drover("key", "list").output
             let columns = listed.split(separator: "\n")[0].split(separator: "\t").map(String.init)
-            try #require(columns.count == 5)
+            try #require(columns.count == 6)
             #expect(columns[1] == "Night shift")
             #expect(columns[2] == "pings:write")
-            #expect(columns[4] == "active")
+            #expect(columns[3] == "all")
+            #expect(columns[5] == "active")
             #expect(!listed.contains(key))
             #expect(try gateway.count("SELECT count(*) FROM api_keys a WHERE a::text LIKE '%\(key)%'") == 0)
             #expect(try gateway.drover("key", "revoke", columns[0]).status == .exited(0))

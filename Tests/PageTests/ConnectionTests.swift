@@ -19,7 +19,7 @@ extension PageTests {
                 if isCrash { gateway.kill() } else { gateway.stop() }
                 for page in pages {
                     try page.wait(
-                        "it says so", "document.getElementById('connection').innerText.includes('Connection lost')")
+                        "it says so", "document.getElementById('connection').innerText.includes('Reconnecting')")
                     try page.wait("the lamp tells", "document.getElementById('connection').dataset.state === 'waiting'")
                     #expect(try page.value("droverTest.markers().length") == 1, "what was known stays")
                 }

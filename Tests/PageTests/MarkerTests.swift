@@ -18,9 +18,9 @@ extension PageTests {
                 #expect(try page.text("#drivers").contains("30 km/h"))
 
                 let next = Place(lat: 43.6551, lng: -79.3806)
-                // The fleet's page also asks every few seconds; the push is to be seen here.
+                let subject = kind == .fleet ? "area:" : "driver:van-1"
                 try page.waitUntil("the driver is watched") {
-                    page.frames.contains { $0.contains("\"subscribed\":{\"driver:van-1\"") }
+                    page.frames.contains { $0.contains("\"subscribed\":{\"\(subject)") }
                 }
                 try gateway.ping("van-1", at: next, speed: 12.5, heading: 45)
                 try page.waitUntil("the push") {

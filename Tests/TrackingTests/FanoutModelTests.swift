@@ -43,7 +43,7 @@ private struct FanoutModel {
     init(seed: UInt64) {
         self.seed = seed
         random = SeededGenerator(seed: seed)
-        fanout = Fanout(limits: PresenceLimits(), epoch: seed)
+        fanout = Fanout(limits: PresenceLimits(), epoch: UInt32(truncatingIfNeeded: seed), replayBytes: 1 << 16)
         for index in 0..<random.int(1...25) {
             _ = table.add(DriverID("d\(index)")!)
             _ = fanout.addDriver()
@@ -116,7 +116,7 @@ private struct FanoutModel {
 
     private mutating func close(_ handle: Int? = nil) {
         guard let handle = handle ?? anyViewer() else { return }
-        fanout.closeViewer(viewers[handle]!.index)
+        fanout.closeViewer(viewers[handle]!.index, now: clock)
         viewers[handle] = nil
     }
 
@@ -134,7 +134,7 @@ private struct FanoutModel {
         guard let handle = anyViewer() else { return }
         let driver = random.int(0...table.count - 1)
         let wasWatched = viewers[handle]!.watched.remove(driver) != nil
-        #expect(fanout.unwatch(driver, by: viewers[handle]!.index) == wasWatched, place)
+        #expect(fanout.unwatch(driver, by: viewers[handle]!.index, now: clock) == wasWatched, place)
         viewers[handle]!.seen[driver] = nil
         viewers[handle]!.status[driver] = nil
     }

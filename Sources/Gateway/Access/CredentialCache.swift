@@ -2,38 +2,121 @@
 import Foundation
 import Tracking
 
-/// Reads and writes the file. A line a credential: hash, id, driver or `-`, permissions; no token is in it.
-struct CredentialCache {
+/// Reads and writes the file. A line a credential, in the order they were learned, the last one of a hash counts; no token
+/// is in it. Lines are appended, so that five thousand viewers who log in cost five thousand short writes, and the file is
+/// written anew once most of it is history. A failure costs only the convenience after a restart, so it is no error.
+/// Lives on the loop's thread.
+final class CredentialCache {
+    /// Stands for the scope of a credential that has none.
+    private static let everything = "*"
+
     private let path: String
+    private var descriptor: Int32 = -1
+    private var lines = 0
 
     init(directory: String) {
         path = directory + "/credentials"
     }
 
-    /// What was known; nothing where the file is missing or not ours.
-    func load() -> [String: Credential] {
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// What was known and has not ended by `now`; nothing where the file is missing or not ours. Lines of earlier versions,
+    /// which had no scope, are left out: those credentials are asked for again.
+    func load(now: Microseconds) -> [String: Credential] {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [:] }
         var known: [String: Credential] = [:]
         for line in text.split(separator: "\n") {
             let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 4, parts[0].utf8.count == 64 else { continue }
-            let permissions = parts[3].split(separator: ",").compactMap { Permission(rawValue: String($0)) }
-            known[parts[0]] = Credential(
-                id: parts[1], driver: parts[2] == "-" ? nil : parts[2], permissions: Set(permissions))
+            guard let hash = parts.first, hash.utf8.count == 64 else { continue }
+            known[hash] = Self.credential(parts)
         }
+        known = known.filter { !$0.value.hasExpired(by: now) }
+        rewrite(known)
         return known
     }
 
-    /// Replaces the file. A failure costs only the convenience after a restart, so it is not an error.
-    func store(_ known: [String: Credential]) {
-        let lines = known.map { hash, credential in
-            var driver = "-"
-            if case .device(let id) = credential.party { driver = id.string }
-            let permissions = credential.permissions.map(\.rawValue).sorted().joined(separator: ",")
-            return "\(hash)\t\(credential.id)\t\(driver)\t\(permissions)\n"
+    /// Adds credentials, or what they have become.
+    func add(_ learned: [(hash: String, credential: Credential)]) {
+        append(learned.compactMap { Self.line($0.hash, $0.credential) })
+    }
+
+    /// Takes a credential out.
+    func remove(_ hash: String) {
+        append(["\(hash)\t-\n"])
+    }
+
+    /// Writes the file anew where most of it is about what is no longer in `known`.
+    func compact(_ known: [String: Credential]) {
+        if lines > max(1_000, known.count * 2) { rewrite(known) }
+    }
+
+    private func append(_ added: [String]) {
+        if descriptor < 0 { descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600) }
+        guard descriptor >= 0, !added.isEmpty else { return }
+        lines += added.count
+        let bytes = Array(added.joined().utf8)
+        // A torn line at the end of a full disk is not loaded, nor is the one behind it.
+        _ = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    }
+
+    private func rewrite(_ known: [String: Credential]) {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+        let whole = known.compactMap { Self.line($0.key, $0.value) }
+        let new = path + ".new"
+        let created = open(new, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0o600)
+        guard created >= 0 else { return }
+        let bytes = Array(whole.joined().utf8)
+        let written = bytes.withUnsafeBytes { write(created, $0.baseAddress, $0.count) }
+        close(created)
+        if written == bytes.count, rename(new, path) == 0 { lines = whole.count }
+    }
+
+    // MARK: Lines
+
+    private static func line(_ hash: String, _ credential: Credential) -> String? {
+        let party =
+            switch credential.party {
+            case .backend: "backend"
+            case .viewer: "viewer"
+            case .device(let driver): "device=\(driver.string)"
+            }
+        let permissions = credential.permissions.map(\.rawValue).sorted().joined(separator: ",")
+        // No subject's name holds a space.
+        let scope = credential.scope?.names.joined(separator: " ") ?? everything
+        let expiry = credential.expiresAt.map { "\($0)" } ?? ""
+        let parts = [hash, credential.id, party, permissions, scope, expiry, "\(credential.precisionMetres)"]
+        guard parts.allSatisfy({ !$0.utf8.contains(9) && !$0.utf8.contains(10) }) else { return nil }
+        return parts.joined(separator: "\t") + "\n"
+    }
+
+    /// Nil where the line takes a credential out or is not ours.
+    private static func credential(_ parts: [String]) -> Credential? {
+        guard parts.count == 7, let precision = Int32(parts[6]) else { return nil }
+        let party: Credential.Party
+        switch parts[2] {
+        case "backend": party = .backend
+        case "viewer": party = .viewer
+        default:
+            guard parts[2].hasPrefix("device="), let driver = DriverID(String(parts[2].dropFirst("device=".count)))
+            else { return nil }
+            party = .device(driver)
         }
-        let data = Data(lines.sorted().joined().utf8)
-        try? data.write(to: URL(fileURLWithPath: path), options: .atomic)
-        try? FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        var scope: SubjectScope?
+        if parts[4] != everything {
+            guard let known = SubjectScope(parts[4].split(separator: " ").map(String.init)) else { return nil }
+            scope = known
+        }
+        var expiry: Microseconds?
+        if !parts[5].isEmpty {
+            guard let known = Microseconds(parts[5]) else { return nil }
+            expiry = known
+        }
+        let permissions = parts[3].split(separator: ",").compactMap { Permission(rawValue: String($0)) }
+        return Credential(
+            id: parts[1], party: party, permissions: Set(permissions), scope: scope, expiresAt: expiry,
+            precisionMetres: precision)
     }
 }

@@ -1,13 +1,15 @@
-/// What the WebSockets of devices and of viewers have in common: a credential comes with the handshake or in the first
-/// frame, within five seconds, and is looked up before anything else happens.
+/// What the connections of devices and of viewers have in common: a credential comes with the handshake or in the first
+/// frame, within five seconds, is looked up before anything else happens, and ends the connection when it ends itself.
 import EventLoop
 import Tracking
 import WebServer
 
-/// A WebSocket with a credential. Subclasses say what it may do.
+/// A connection with a credential. Subclasses say what it may do.
 class CredentialSession: WebSession {
     /// How long a client may take to log in, in milliseconds (API.md: 5 s).
     private static let loginMilliseconds = 5_000
+    /// How long before its end a client is warned (API.md: `{"expiring":{"in_s":60}}`).
+    private static let warning: Microseconds = 60_000_000
 
     /// How a token came.
     enum Login {
@@ -20,9 +22,12 @@ class CredentialSession: WebSession {
     final unowned(unsafe) let gateway: Gateway
     /// From the handshake, until it was looked at: a token is not kept.
     private final var token: PresentedToken
-    /// The credential's id once it was checked.
-    private(set) final var credentialID: String?
-    private final var loginTimer: LoopTimer?
+    /// Whose limits a wrong credential counts against.
+    final var client: NetworkAddress?
+    /// The credential once it was checked.
+    private(set) final var credential: Credential?
+    /// For the log-in, then for the credential's end.
+    private final var timer: LoopTimer?
 
     init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
         self.gateway = gateway
@@ -34,8 +39,12 @@ class CredentialSession: WebSession {
     var permission: Permission { preconditionFailure("a subclass says what its credential must permit") }
     /// The first frame to the client.
     var greeting: String { preconditionFailure("a subclass says how it greets") }
-    /// The credential is good: `welcome(login)` when all is ready.
+    /// The credential is good: `welcome(login)` when all is ready. Called again where a client renews it.
     func admit(_ credential: Credential, _ login: Login) {}
+    /// The credential ends in so many seconds.
+    func expiring(inSeconds seconds: Int64) {}
+    /// The credential ends now; the close follows.
+    func expired() {}
 
     /// Whether a token is there or being looked up: frames wait then. Without one the first frame must bring it.
     private(set) final var isLoggingIn = false
@@ -52,15 +61,15 @@ class CredentialSession: WebSession {
             let number = connection.number
             let gateway = gateway
             // The timer goes with the session, and the connection outlives that.
-            loginTimer = LoopTimer(loop: gateway.loop) {
+            timer = LoopTimer(loop: gateway.loop) {
                 gateway.server?.withConnection(number) { $0.close(code: 4401, reason: "no token within 5 s") }
             }
-            loginTimer?.start(afterMilliseconds: Self.loginMilliseconds)
+            timer?.start(afterMilliseconds: Self.loginMilliseconds)
         }
     }
 
     override func closed() {
-        endLogin()
+        endTimer()
     }
 
     /// Looks a token up; `admit` follows, or a close.
@@ -71,18 +80,28 @@ class CredentialSession: WebSession {
             then: later { (session: CredentialSession, result) in
                 let connection = session.connection
                 switch result {
-                case .refused: connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
+                case .refused:
+                    session.gateway.limits.failed(
+                        address: session.client, endpoint: "login", now: SystemClock.monotonicMicroseconds())
+                    connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
                 case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
                 case .known(let credential):
                     guard credential.permissions.contains(session.permission) else {
                         return connection.close(
                             code: 4403, reason: "the credential lacks \(session.permission.rawValue)")
                     }
-                    session.credentialID = credential.id
-                    session.endLogin()
-                    session.admit(credential, login)
+                    session.take(credential, login)
                 }
             })
+    }
+
+    /// Takes a credential that was checked and has what is needed.
+    final func take(_ credential: Credential, _ login: Login) {
+        self.credential = credential
+        endTimer()
+        if credential.expiresAt != nil { watchExpiry() }
+        guard connection.isOpen else { return }
+        admit(credential, login)
     }
 
     /// Tells the client that it is in.
@@ -90,18 +109,70 @@ class CredentialSession: WebSession {
         isLoggingIn = false
         switch login {
         case .handshake: greet()
-        case .frame(let id?): connection.sendQueued(text: Array("{\"id\":\(id),\"expires_at\":null}".utf8))
+        case .frame(let id?):
+            connection.sendQueued(text: Array("{\"id\":\(id),\(terms)}".utf8))
         case .frame(nil): break
         }
+        warnSoon()
+    }
+
+    /// What the credential is good for, as members of a JSON object: its end in epoch milliseconds or null, and where it
+    /// is limited to subjects, their names.
+    final var terms: String {
+        let end = credential?.expiresAt.map { String($0 / 1_000) } ?? "null"
+        guard let scope = credential?.scope else { return "\"expires_at\":\(end)" }
+        var names = JSONWriter()
+        for (index, name) in scope.names.enumerated() {
+            if index > 0 { names.raw(",") }
+            names.string(name)
+        }
+        return "\"expires_at\":\(end),\"subjects\":[\(String(decoding: names.bytes, as: UTF8.self))]"
     }
 
     private final func greet() {
         connection.sendQueued(text: Array(greeting.utf8))
     }
 
-    private final func endLogin() {
-        loginTimer?.close()
-        loginTimer = nil
+    // MARK: The end of a credential
+
+    private final func watchExpiry() {
+        let number = connection.number
+        let gateway = gateway
+        timer = LoopTimer(loop: gateway.loop) {
+            gateway.server?.withConnection(number) { connection in
+                (connection.session as? CredentialSession)?.expiryIsDue()
+            }
+        }
+        guard let end = credential?.expiresAt else { return }
+        startTimer(until: end - SystemClock.wallMicroseconds() > Self.warning ? end - Self.warning : end)
+    }
+
+    /// Who logs in within the last minute is warned at once.
+    private final func warnSoon() {
+        guard let end = credential?.expiresAt else { return }
+        let left = end - SystemClock.wallMicroseconds()
+        if left <= Self.warning { expiring(inSeconds: max(0, left / 1_000_000)) }
+    }
+
+    private final func expiryIsDue() {
+        guard let end = credential?.expiresAt else { return }
+        let left = end - SystemClock.wallMicroseconds()
+        guard left <= 0 else {
+            if left <= Self.warning { expiring(inSeconds: (left + 500_000) / 1_000_000) }
+            return startTimer(until: left > Self.warning ? end - Self.warning : end)
+        }
+        expired()
+        connection.close(code: 4401, reason: "the session has ended")
+    }
+
+    private final func startTimer(until instant: Microseconds) {
+        let left = instant - SystemClock.wallMicroseconds()
+        timer?.start(afterMilliseconds: Int(max(0, left) + 999) / 1_000)
+    }
+
+    private final func endTimer() {
+        timer?.close()
+        timer = nil
     }
 
     /// A closure for when a store has answered: it runs where this session is still there then. It holds numbers instead

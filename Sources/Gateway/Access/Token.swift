@@ -5,11 +5,13 @@ import Foundation
 /// Makes and hashes tokens.
 enum Token {
     /// What a token opens.
-    enum Kind: String {
+    enum Kind: String, CaseIterable {
         /// A backend's API key.
         case key = "drk_"
         /// A device's token.
         case device = "drd_"
+        /// A viewer's tracking session.
+        case session = "drt_"
     }
 
     /// The longest opaque token in characters (API.md).
@@ -22,6 +24,11 @@ enum Token {
             character == "+" ? "-" : character == "/" ? "_" : character
         }
         return kind.rawValue + String(text.filter { $0 != "=" })
+    }
+
+    /// What the token would open by its prefix; nil where it is none of ours, which nobody needs to be asked about.
+    static func kind(_ token: String) -> Kind? {
+        Kind.allCases.first { token.hasPrefix($0.rawValue) }
     }
 
     /// A new public id, such as a key's name in logs and in `drover key list`.

@@ -1,21 +1,29 @@
 /// `drover key create|list|revoke`: API keys of backends, kept in Postgres as hashes.
+import EventLoop
 import PostgresClient
+import RedisClient
 import Tracking
 
 /// Manages keys over a connection of its own.
 public struct KeyCommands {
     private let connection: PostgresConnection
+    private let configuration: Configuration
     private let table: String
+    private let trail: String
 
     /// Connects, and brings the schema up to date where `history.migrate` allows.
     public init(_ configuration: Configuration) throws {
         connection = try configuration.connectDirectly()
         if configuration.historyMigrate { _ = try Migrations.migrate(connection, schema: configuration.postgresSchema) }
-        table = quotedIdentifier(configuration.postgresSchema) + ".api_keys"
+        self.configuration = configuration
+        let schema = quotedIdentifier(configuration.postgresSchema)
+        table = schema + ".api_keys"
+        trail = "\(schema).api_audit_logs (actor, action, subject, detail)"
     }
 
-    /// Makes a key and returns its token, which is shown this once.
-    public func create(name: String, permissions: [String]) throws -> String {
+    /// Makes a key and returns its token, which is shown this once. `subjects` is what the key is limited to, names or
+    /// prefixes with a `*`; nil is no limit.
+    public func create(name: String, permissions: [String], subjects: String? = nil) throws -> String {
         let known = try permissions.map { text in
             guard let permission = Permission(rawValue: text) else {
                 let all = Permission.allCases.map(\.rawValue).joined(separator: ", ")
@@ -24,35 +32,102 @@ public struct KeyCommands {
             return permission
         }
         guard !known.isEmpty else { throw CommandError("a key needs at least one permission: --permissions a,b") }
+        let scope = try subjects.map(Self.scope)
         let token = Token.make(.key)
         guard let hash = Token.hash(token) else { throw CommandError("the new token cannot be hashed") }
         _ = try connection.query(
             """
-            INSERT INTO \(table) (id, name, token_sha256, permissions)
-            VALUES ($1, $2, decode($3, 'hex'), string_to_array($4, ','))
-            """, [Token.makeID(), name, hash, known.map(\.rawValue).joined(separator: ",")])
+            WITH made AS (
+                INSERT INTO \(table) (id, name, token_sha256, permissions, subjects)
+                VALUES ($1, $2, decode($3, 'hex'), string_to_array($4, ','), string_to_array($5, E'\\n'))
+                RETURNING id, name, permissions, subjects)
+            INSERT INTO \(trail)
+            SELECT $6, 'key.create', 'key:' || id, jsonb_strip_nulls(
+                jsonb_build_object('name', name, 'permissions', permissions, 'subjects', subjects)) FROM made
+            """,
+            [
+                Token.makeID(), name, hash, known.map(\.rawValue).joined(separator: ","),
+                scope?.joined(separator: "\n"), AuditOrigin.commandLine.actor,
+            ])
         return token
     }
 
-    /// Lines of id, name, permissions, creation and revocation, newest first.
+    /// The names in a list between commas, of which an area's own name has three.
+    static func scope(_ list: String) throws -> [String] {
+        var names: [String] = []
+        for part in list.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
+            if !part.contains(":"), let last = names.last, last.hasPrefix("area:") {
+                names[names.count - 1] = last + "," + part
+            } else {
+                names.append(part)
+            }
+        }
+        for name in names where SubjectScope([name]) == nil {
+            throw CommandError(
+                "\(name) is no subject. Name driver:ID, order:ID, group:ID, area:minLat,minLng,maxLat,maxLng, or a "
+                    + "beginning with a * behind it, such as order:east-*")
+        }
+        return names
+    }
+
+    /// Lines of id, name, permissions, subjects, creation and revocation, newest first.
     public func list() throws -> [String] {
         let rows = try connection.query(
             """
-            SELECT id, name, array_to_string(permissions, ','), to_char(created_at, 'YYYY-MM-DD HH24:MI'),
+            SELECT id, name, array_to_string(permissions, ','), coalesce(array_to_string(subjects, ','), 'all'),
+                to_char(created_at, 'YYYY-MM-DD HH24:MI'),
                 coalesce('revoked ' || to_char(revoked_at, 'YYYY-MM-DD HH24:MI'), 'active')
             FROM \(table) ORDER BY created_at DESC
             """)
         return (0..<rows.count).map { row in
-            (0..<5).map { rows.text(row, $0) ?? "" }.joined(separator: "\t")
+            (0..<6).map { rows.text(row, $0) ?? "" }.joined(separator: "\t")
         }
     }
 
-    /// Revokes a key by its id.
-    public func revoke(_ id: String) throws {
+    /// Revokes a key by its id, tells the gateways, and says when they will have closed its connections.
+    public func revoke(_ id: String) throws -> String {
         let rows = try connection.query(
-            "UPDATE \(table) SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", [id])
+            """
+            WITH revoked AS (
+                UPDATE \(table) SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id, name)
+            INSERT INTO \(trail)
+            SELECT $2, 'key.revoke', 'key:' || id, jsonb_build_object('name', name) FROM revoked
+            """, [id, AuditOrigin.commandLine.actor])
         guard rows.affected == 1 else {
             throw CommandError("no active key has the id \(id). List them with: drover key list")
+        }
+        if let problem = tellGateways(.revoked(id)) {
+            return
+                "revoked; gateways find out within \(configuration.accessRefreshSeconds) s, since they cannot be told "
+                + "now: \(problem)"
+        }
+        return "revoked; gateways were told and close its connections now"
+    }
+
+    /// Nil where Redis has taken the message, else why not, after two seconds at most.
+    private func tellGateways(_ message: ControlBus.Message) -> String? {
+        let address: RedisAddress
+        do {
+            address = try RedisAddress(configuration.redisURL)
+        } catch {
+            return "\(error)"
+        }
+        let loop = EventLoop()
+        var reply: RedisReply?
+        var send: () -> Void = {}
+        let redis = RedisConnection(loop: loop, address: address) { isReady in if isReady { send() } }
+        send = { [unowned redis] in
+            redis.send(["PUBLISH", ControlBus.channel, message.text]) { reply = $0 }
+            redis.flush()
+        }
+        let deadline = SystemClock.monotonicMicroseconds() + 2_000_000
+        while reply == nil, SystemClock.monotonicMicroseconds() < deadline { loop.runOnce() }
+        let problem = redis.lastError
+        redis.close()
+        switch reply {
+        case .integer: return nil
+        case .error(let text): return "Redis refuses: \(text)"
+        default: return problem ?? "cannot reach Redis at \(address.display)"
         }
     }
 }

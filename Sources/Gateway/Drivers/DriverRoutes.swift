@@ -1,9 +1,9 @@
-/// `GET /v1/drivers/{id}/position` and `GET /v1/drivers?near=…|area=…`.
+/// `GET /v1/drivers/{id}/position` and `GET /v1/drivers?near=…|area=…|order=…|group=…`.
 import EventLoop
 import Tracking
 import WebServer
 
-/// The routes about live positions.
+/// The routes about live positions. A credential that is limited to subjects is answered with what lies within them.
 struct DriverRoutes {
     /// Rows in an answer unless asked otherwise, and at the most.
     private static let defaultLimit = 100
@@ -12,86 +12,158 @@ struct DriverRoutes {
     unowned let gateway: Gateway
 
     /// The newest position of a driver, or 404.
-    func position(of id: DriverID, on connection: WebConnection) {
-        gateway.directory.load([id]) {
-            let pipeline = gateway.pipeline
-            var writer = JSONWriter()
-            guard let driver = pipeline.drivers.index(of: id),
-                pipeline.fanout.appendPosition(of: driver, pipeline.drivers, to: &writer)
-            else {
-                return connection.respond(Problem.response(404, "not_found", "no position of this driver is known"))
+    func position(of id: DriverID, for credential: Credential, on connection: WebConnection) {
+        gateway.authorization.refused([.driver(id)], for: credential) { [gateway] refused in
+            guard let refused else { return connection.respond(Self.cannotAsk) }
+            guard refused.isEmpty else { return connection.respond(Self.forbidden) }
+            gateway.directory.load([id]) {
+                let pipeline = gateway.pipeline
+                var writer = JSONWriter()
+                guard let driver = pipeline.drivers.index(of: id),
+                    pipeline.fanout.appendPosition(
+                        of: driver, pipeline.drivers, precision: credential.precisionMetres, to: &writer)
+                else {
+                    return connection.respond(
+                        Problem.response(404, "not_found", "no position of this driver is known"))
+                }
+                connection.respond(
+                    WebResponse(type: "application/json", body: writer.bytes, headers: [("Cache-Control", "no-store")]))
             }
-            connection.respond(
-                WebResponse(type: "application/json", body: writer.bytes, headers: [("Cache-Control", "no-store")]))
         }
     }
 
-    /// Drivers near a point, nearest first, or within a box; those that were heard of within `live.offline_s`.
-    func list(_ request: WebRequest) -> WebResponse {
+    /// Drivers near a point, nearest first, within a box, or of an order or group; by place only those that were heard
+    /// of within `live.offline_s`.
+    func list(_ request: WebRequest, for credential: Credential, on connection: WebConnection) {
+        func refuse(_ detail: String) { connection.respond(Problem.response(400, "bad_request", detail)) }
         let limit = request.query("limit").map { Int($0) } ?? Self.defaultLimit
         guard let limit, (1...Self.maximumLimit).contains(limit) else {
-            return Problem.response(400, "bad_request", "limit is a number from 1 to \(Self.maximumLimit)")
+            return refuse("limit is a number from 1 to \(Self.maximumLimit)")
         }
+        let question = Question(credential: credential, limit: limit, connection: connection)
         if let near = request.query("near") {
-            guard let point = Self.numbers(near, 2), abs(point[0]) <= 90, abs(point[1]) <= 180 else {
-                return Problem.response(400, "bad_request", "near is lat,lng in degrees")
-            }
+            guard let point = Self.point(near) else { return refuse("near is lat,lng in degrees") }
             guard let radius = request.query("radius_m").map({ Double($0) }) ?? 2_000, radius > 0, radius <= 21_000_000
-            else { return Problem.response(400, "bad_request", "radius_m is a number of metres above 0") }
-            return answer(near: point, radius: radius, limit: limit)
+            else { return refuse("radius_m is a number of metres above 0") }
+            return answer(question, near: point, radius: radius)
         }
-        if let area = request.query("area") {
-            guard let box = Self.numbers(area, 4), box[0] <= box[2], abs(box[0]) <= 90, abs(box[2]) <= 90,
-                abs(box[1]) <= 180, abs(box[3]) <= 180
-            else { return Problem.response(400, "bad_request", "area is minLat,minLng,maxLat,maxLng in degrees") }
-            return answer(in: box, limit: limit)
+        if let text = request.query("area") {
+            guard let area = Area(text) else { return refuse("area is minLat,minLng,maxLat,maxLng in degrees") }
+            return answer(question, in: area.box)
         }
-        return Problem.response(400, "bad_request", "ask with near=lat,lng or area=minLat,minLng,maxLat,maxLng")
+        for kind in ["order", "group"] {
+            guard let id = request.query(kind) else { continue }
+            guard let subject = Subject("\(kind):\(id)") else { return refuse("\(kind) is not an id") }
+            return answer(question, of: subject)
+        }
+        refuse("ask with near=lat,lng, area=minLat,minLng,maxLat,maxLng, order=ID or group=ID")
     }
 
-    private func answer(near point: [Double], radius: Double, limit: Int) -> WebResponse {
-        let latitude = Self.degrees7(point[0])
-        let longitude = Self.degrees7(point[1])
-        var found: [(distance: Double, driver: DriverIndex)] = []
-        forEachCurrent { driver, position in
-            let distance = Distance.metres(latitude, longitude, position.latitude, position.longitude)
-            if distance <= radius { found.append((distance, driver)) }
+    // MARK: Answers
+
+    private struct Question {
+        let credential: Credential
+        let limit: Int
+        let connection: WebConnection
+    }
+
+    private typealias Found = (driver: DriverIndex, distance: Double?)
+
+    private func answer(_ question: Question, near point: (Degrees7, Degrees7), radius: Double) {
+        var found: [(driver: DriverIndex, distance: Double)] = []
+        forEachCurrent(for: question.credential) { driver, position in
+            let distance = Distance.metres(point.0, point.1, position.latitude, position.longitude)
+            if distance <= radius { found.append((driver, distance)) }
         }
         found.sort { $0.distance < $1.distance }
-        return response(found.prefix(limit).map { ($0.driver, $0.distance) })
+        answerWithin(question, found.map { ($0.driver, $0.distance) })
     }
 
-    private func answer(in box: [Double], limit: Int) -> WebResponse {
-        let corners = box.map(Self.degrees7)
-        var found: [(DriverIndex, Double?)] = []
-        forEachCurrent { driver, position in
-            guard found.count < limit, (corners[0]...corners[2]).contains(position.latitude) else { return }
-            // A box whose west is east of its east spans the antimeridian.
-            let isInside =
-                corners[1] <= corners[3]
-                ? (corners[1]...corners[3]).contains(position.longitude)
-                : position.longitude >= corners[1] || position.longitude <= corners[3]
-            if isInside { found.append((driver, nil)) }
+    private func answer(_ question: Question, in box: Box) {
+        var found: [Found] = []
+        forEachCurrent(for: question.credential) { driver, position in
+            if box.contains(latitude: position.latitude, longitude: position.longitude) { found.append((driver, nil)) }
         }
-        return response(found)
+        answerWithin(question, found)
     }
 
-    private func forEachCurrent(_ body: (DriverIndex, Position) -> Void) {
+    private func answer(_ question: Question, of subject: Subject) {
+        gateway.authorization.refused([subject], for: question.credential) { [gateway] refused in
+            guard let refused else { return question.connection.respond(Self.cannotAsk) }
+            guard refused.isEmpty else { return question.connection.respond(Self.forbidden) }
+            gateway.memberships.load([subject]) { isLoaded in
+                let fanout = gateway.pipeline.fanout
+                guard isLoaded, let topic = fanout.topic(subject) else {
+                    return question.connection.respond(Self.cannotAsk)
+                }
+                respond(question, fanout.members(of: topic).map { ($0, nil) })
+            }
+        }
+    }
+
+    /// Calls `body` with positions as the credential sees them: a question must not find out more than a map shows.
+    private func forEachCurrent(for credential: Credential, _ body: (DriverIndex, Position) -> Void) {
         let deadline =
             SystemClock.wallMicroseconds() - Int64(gateway.configuration.liveOfflineSeconds) * 1_000_000
         let fanout = gateway.pipeline.fanout
         for driver in 0..<fanout.driverCount {
-            if let position = fanout.position(of: driver), position.receivedAt >= deadline { body(driver, position) }
+            if let position = fanout.position(of: driver), position.receivedAt >= deadline {
+                body(driver, position.coarsened(to: credential.precisionMetres))
+            }
         }
     }
 
-    private func response(_ found: [(DriverIndex, Double?)]) -> WebResponse {
+    // MARK: What a limited credential may see
+
+    /// Answers with those of the found that lie within the credential's scope.
+    private func answerWithin(_ question: Question, _ found: [Found]) {
+        guard let scope = question.credential.scope else { return respond(question, found) }
+        // A viewer's session names orders and groups; a key's scope may name prefixes of them, which Postgres resolves.
+        let containers = question.credential.party == .viewer ? scope.containers : []
+        gateway.memberships.load(containers) { [gateway] isLoaded in
+            guard isLoaded else { return question.connection.respond(Self.cannotAsk) }
+            let pipeline = gateway.pipeline
+            let areas = scope.areas.map(\.box)
+            var members: Set<DriverIndex> = []
+            for container in containers {
+                if let topic = pipeline.fanout.topic(container) {
+                    members.formUnion(pipeline.fanout.members(of: topic))
+                }
+            }
+            func isInside(_ driver: DriverIndex) -> Bool {
+                guard !members.contains(driver) else { return true }
+                guard let position = pipeline.fanout.position(of: driver) else { return false }
+                return areas.contains { $0.contains(latitude: position.latitude, longitude: position.longitude) }
+            }
+            let others = found.filter { !isInside($0.driver) }
+            let subjects = others.map { Subject.driver(pipeline.drivers.id(of: $0.driver)) }
+            gateway.authorization.refused(subjects, for: question.credential) { refused in
+                guard let refused else { return question.connection.respond(Self.cannotAsk) }
+                respond(
+                    question,
+                    found.filter {
+                        isInside($0.driver) || !refused.contains(.driver(pipeline.drivers.id(of: $0.driver)))
+                    })
+            }
+        }
+    }
+
+    private func respond(_ question: Question, _ found: [Found]) {
         let pipeline = gateway.pipeline
         var writer = JSONWriter()
         writer.raw("{\"now\":\(SystemClock.wallMicroseconds() / 1_000),\"drivers\":[")
-        for (offset, (driver, distance)) in found.enumerated() {
-            if offset > 0 { writer.raw(",") }
-            _ = pipeline.fanout.appendPosition(of: driver, pipeline.drivers, to: &writer)
+        var isFirst = true
+        for (driver, distance) in found.prefix(question.limit) {
+            let start = writer.bytes.count
+            if !isFirst { writer.raw(",") }
+            guard
+                pipeline.fanout.appendPosition(
+                    of: driver, pipeline.drivers, precision: question.credential.precisionMetres, to: &writer)
+            else {
+                writer.bytes.removeLast(writer.bytes.count - start)
+                continue
+            }
+            isFirst = false
             if let distance {
                 writer.bytes.removeLast()
                 writer.raw(",\"distance_m\":")
@@ -100,16 +172,23 @@ struct DriverRoutes {
             }
         }
         writer.raw("]}")
-        return WebResponse(type: "application/json", body: writer.bytes, headers: [("Cache-Control", "no-store")])
+        question.connection.respond(
+            WebResponse(type: "application/json", body: writer.bytes, headers: [("Cache-Control", "no-store")]))
     }
 
-    private static func degrees7(_ degrees: Double) -> Degrees7 {
-        Degrees7((degrees * 1e7).rounded())
+    private static var cannotAsk: WebResponse {
+        Problem.unavailable("Postgres cannot be asked who is meant; try again")
     }
 
-    private static func numbers(_ text: String, _ count: Int) -> [Double]? {
+    private static var forbidden: WebResponse {
+        Problem.response(403, "forbidden", "this is not within the credential's subjects")
+    }
+
+    private static func point(_ text: String) -> (Degrees7, Degrees7)? {
         let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
-        guard numbers.count == count, numbers.allSatisfy({ $0?.isFinite == true }) else { return nil }
-        return numbers.compactMap { $0 }
+        guard numbers.count == 2, let latitude = numbers[0], let longitude = numbers[1], abs(latitude) <= 90,
+            abs(longitude) <= 180
+        else { return nil }
+        return (Degrees7((latitude * 1e7).rounded()), Degrees7((longitude * 1e7).rounded()))
     }
 }

@@ -19,7 +19,8 @@ struct Migration: Sendable {
 
     /// Every file of `config/schema`; a test compares the list with the directory.
     static let all = [
-        Migration(1, "initial", PackageResources._001_initial_sql)
+        Migration(1, "initial", PackageResources._001_initial_sql),
+        Migration(2, "access", PackageResources._002_access_sql),
     ]
 }
 

@@ -13,6 +13,8 @@ final class IngestSocket: CredentialSession {
 
     /// Who sends; nil until the credential was checked.
     private var sender: Sender?
+    /// Whose pings they count as; kept like the sender.
+    private var allowance: RateLimits.PingAllowance?
     /// Whether frames wait: for the login, or for a driver that is looked up.
     private var isWaiting = true
     private var isResuming = false
@@ -33,9 +35,11 @@ final class IngestSocket: CredentialSession {
     }
 
     override func admit(_ credential: Credential, _ login: Login) {
+        if let allowance { gateway.limits.release(allowance) }
+        allowance = gateway.limits.hold(credential, now: SystemClock.wallMicroseconds())
         switch credential.party {
         case .viewer: connection.close(code: 4403, reason: "a viewer's credential sends no pings")
-        case .backend: begin(.backend, login)
+        case .backend: begin(.backend(ScopedDrivers(credential, gateway: gateway)), login)
         case .device(let id):
             let loaded = later { (session: IngestSocket, _: Void) in
                 guard let driver = session.gateway.pipeline.drivers.index(of: id) else { return }
@@ -47,8 +51,20 @@ final class IngestSocket: CredentialSession {
 
     private func begin(_ sender: Sender, _ login: Login) {
         self.sender = sender
+        if case .device(let driver, _) = sender { gateway.pipeline.fanout.deviceConnected(driver) }
         welcome(login)
         resume()
+    }
+
+    override func closed() {
+        super.closed()
+        if let allowance { gateway.limits.release(allowance) }
+        allowance = nil
+        guard case .device(let driver, _) = sender else { return }
+        // 1000 and 1001 are goodbyes (RFC 6455 section 7.4.1); all else may be a tunnel or a crash.
+        let code = connection.peerCloseCode
+        gateway.pipeline.fanout.deviceDisconnected(driver, saidGoodbye: code == 1000 || code == 1001)
+        gateway.flushSoon()
     }
 
     // MARK: Frames
@@ -83,8 +99,14 @@ final class IngestSocket: CredentialSession {
 
     /// Looks the drivers up that `take` did not know, then goes on; at once where no store can be asked.
     private func loadUnknown() {
-        let loaded = later { (session: IngestSocket, _: Void) in session.resume() }
-        gateway.directory.load(gateway.pipeline.unknown) { loaded(()) }
+        guard let sender else { return }
+        let loaded = later { (session: IngestSocket, isLoaded: Bool) in
+            guard isLoaded else {
+                return session.connection.close(code: 1013, reason: "drivers cannot be looked up now; retry")
+            }
+            session.resume()
+        }
+        gateway.load(gateway.pipeline.unknown, of: sender, then: loaded)
     }
 
     /// Goes on with the frames that waited, in order.
@@ -124,8 +146,13 @@ final class IngestSocket: CredentialSession {
             return true
         }
         let now = SystemClock.wallMicroseconds()
-        pipeline.process(sender, now: now)
         let count = pipeline.batch.pings.count
+        // A frame without pings counts as one, or it would be free.
+        if let allowance, !gateway.limits.take(max(count, 1), allowance, now: now) {
+            connection.close(code: 4429, reason: gateway.limits.refuse(count, allowance, now: now).closeReason)
+            return true
+        }
+        pipeline.process(sender, now: now)
         guard count > 0 else { return true }
         if !pipeline.outcome.rejections.isEmpty { noteRejections(now) }
         received += Int64(count)

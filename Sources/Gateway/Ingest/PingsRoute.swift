@@ -16,11 +16,11 @@ struct PingsRoute {
         if let problem = mediaTypeProblem(request) { return connection.respond(problem) }
         switch credential.party {
         case .viewer: connection.respond(Problem.forbidden(.writePings))
-        case .backend: take(request, .backend, connection)
+        case .backend: take(request, .backend(ScopedDrivers(credential, gateway: gateway)), credential, connection)
         case .device(let id):
             gateway.directory.load([id]) {
                 guard let driver = gateway.pipeline.drivers.index(of: id) else { return }
-                take(request, .device(driver, id), connection)
+                take(request, .device(driver, id), credential, connection)
             }
         }
     }
@@ -36,7 +36,9 @@ struct PingsRoute {
         return nil
     }
 
-    private func take(_ request: WebRequest, _ sender: Sender, _ connection: WebConnection) {
+    private func take(
+        _ request: WebRequest, _ sender: Sender, _ credential: Credential, _ connection: WebConnection
+    ) {
         let pipeline = gateway.pipeline
         do {
             try pipeline.decode(request.body.span, maximumPings: Self.maximumPings, allowsEnvelope: true)
@@ -54,13 +56,31 @@ struct PingsRoute {
                     403, "driver_mismatch", "driver_id is not this credential's driver; nothing was stored"))
         }
         guard pipeline.resolve(sender) else {
-            gateway.directory.load(pipeline.unknown) { take(request, sender, connection) }
+            gateway.load(pipeline.unknown, of: sender) { isLoaded in
+                guard isLoaded else {
+                    return connection.respond(
+                        Problem.unavailable("drivers cannot be looked up now; nothing was stored"))
+                }
+                take(request, sender, credential, connection)
+            }
             return
+        }
+        if case .backend = sender, pipeline.namesForeignDriver {
+            return connection.respond(
+                Problem.response(
+                    403, "driver_mismatch", "a driver_id is not within this credential's subjects; nothing was stored"))
         }
         if let obstacle = gateway.obstacle {
             return connection.respond(Problem.unavailable(obstacle + "; nothing was stored, send it again"))
         }
         let now = SystemClock.wallMicroseconds()
+        let limits = gateway.limits
+        let allowance = limits.hold(credential, now: now)
+        defer { limits.release(allowance) }
+        guard limits.take(pipeline.batch.pings.count, allowance, now: now) else {
+            let standing = limits.refuse(pipeline.batch.pings.count, allowance, now: now)
+            return connection.respond(standing.pingsProblem)
+        }
         pipeline.process(sender, now: now)
         gateway.acknowledgements.wait(
             for: pipeline.journal.appendedLSN,

@@ -41,6 +41,11 @@ struct Metrics {
                 "drover_pings_rejected_total", "reason=\"\(reason.name)\"", counters.rejected[Int(reason.rawValue)])
         }
         page.counter("drover_pings_clamped_total", "Kept pings whose speed was cut", counters.clamped)
+        page.begin(
+            "drover_rate_limited_total", "counter", "Requests, pings' frames and viewers' frames that were refused")
+        for scope in RateLimits.Scope.allCases {
+            page.sample("drover_rate_limited_total", "scope=\"\(scope)\"", gateway.limits.refusals[scope.rawValue])
+        }
         page.histogram(
             "drover_ping_durable_seconds", "From receipt of a frame or request to its acknowledgement",
             gateway.acknowledgements.latency)

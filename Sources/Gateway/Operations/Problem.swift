@@ -35,4 +35,20 @@ enum Problem {
     static func forbidden(_ permission: Permission) -> WebResponse {
         response(403, "forbidden", "the credential lacks \(permission.rawValue)")
     }
+
+    /// 403 that names what is not within the credential's scope.
+    static func forbidden(_ subjects: Set<Subject>) -> WebResponse {
+        let names = subjects.map(\.name).sorted().prefix(10).joined(separator: ", ")
+        return response(403, "forbidden", "not within this credential's scope: \(names)")
+    }
+
+    /// 404 for a path.
+    static func nothing(at request: WebRequest) -> WebResponse {
+        response(404, "not_found", "there is nothing at \(request.path)")
+    }
+
+    /// 426 where a WebSocket is.
+    static func upgradeRequired() -> WebResponse {
+        response(426, "upgrade_required", "this is a WebSocket", headers: [("Upgrade", "websocket")])
+    }
 }

@@ -20,6 +20,8 @@ struct ClientFrame {
     var subscribe: [String]? { members["subscribe"] as? [String] }
     /// Subjects to watch no longer.
     var unsubscribe: [String]? { members["unsubscribe"] as? [String] }
+    /// Where the viewer stood when its last connection ended.
+    var cursor: String? { members["cursor"] as? String }
     /// The fastest rate the viewer wants, in writes a second.
     var maximumRate: Double? { (members["max_rate_hz"] as? NSNumber)?.doubleValue }
 }

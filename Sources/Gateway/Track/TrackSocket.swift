@@ -1,19 +1,23 @@
-/// A viewer on `GET /v1/track` (subprotocol drover.v1): logs in, subscribes, is told.
+/// A viewer on `GET /v1/track` (subprotocol drover.v1) or `/v1/track/events`: logs in, subscribes, is told.
 import EventLoop
 import Tracking
 import WebServer
 
-/// One such WebSocket.
+/// One such viewer. Over an event stream the same frames go out as events, and none come in.
 final class TrackSocket: CredentialSession {
-    /// Positions in one frame of a snapshot; longer ones go on with `"more":true`.
-    private static let snapshotPage = 500
+    /// The most positions that one answer tells again, some 2 MB: it goes out at once, and whoever could not take it would
+    /// come back with the same cursor for ever. Beyond it a snapshot is shown, page by page.
+    private static let maximumReplay = 10_000
     /// Frames of at most 16 KiB that may wait behind one.
     private static let maximumWaiting = 64
 
     private(set) var viewer: ViewerIndex?
-    /// Whether a frame waits for a store, and what came behind it.
+    /// Whether a frame waits for a store or for room to be answered, and what came behind it.
     private var isBusy = false
     private var waiting: [ClientFrame] = []
+    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
+    /// The part of an answer that waits for room on the socket.
+    private var unsent: SubscriptionAnswer?
 
     // MARK: Logging in
 
@@ -21,29 +25,46 @@ final class TrackSocket: CredentialSession {
 
     override var greeting: String {
         "{\"hello\":{\"now\":\(SystemClock.wallMicroseconds() / 1_000),"
-            + "\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\"expires_at\":null}}"
+            + "\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\(terms)}}"
     }
 
     override func admit(_ credential: Credential, _ login: Login) {
-        if viewer == nil { viewer = gateway.pipeline.fanout.openViewer(handle: connection.number) }
+        if let viewer {
+            gateway.pipeline.fanout.setPrecision(credential.precisionMetres, of: viewer)
+            reauthorize()
+        } else {
+            viewer = gateway.pipeline.fanout.openViewer(
+                handle: connection.number, precision: credential.precisionMetres)
+        }
         welcome(login)
         takeNext()
     }
 
     override func closed() {
         super.closed()
-        if let viewer { gateway.pipeline.fanout.closeViewer(viewer) }
+        if let viewer { gateway.pipeline.fanout.closeViewer(viewer, now: SystemClock.wallMicroseconds()) }
         viewer = nil
+    }
+
+    override func expiring(inSeconds seconds: Int64) {
+        connection.sendQueued(text: Array("{\"expiring\":{\"in_s\":\(seconds)}}".utf8))
+    }
+
+    override func expired() {
+        if let viewer { tellEnded(subjects(of: viewer)) }
     }
 
     // MARK: Frames
 
     override func writable() {
-        if let viewer { gateway.tellMissed(viewer) }
+        if unsent != nil { answerFurther() }
+        if let viewer, unsent == nil { gateway.tellMissed(viewer) }
     }
 
     /// A frame has come. Frames are answered in their order, also where one has to wait for a store.
     override func received(_ message: Span<UInt8>) {
+        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
+        guard allowed == .taken else { return refuse(message, isFlooding: allowed == .flooding) }
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")
         }
@@ -52,6 +73,15 @@ final class TrackSocket: CredentialSession {
             return connection.close(code: 4429, reason: "too many frames before the first was answered")
         }
         waiting.append(frame)
+    }
+
+    /// A frame beyond `limits.viewer_frames_per_s`.
+    private func refuse(_ message: Span<UInt8>, isFlooding: Bool) {
+        gateway.limits.count(.viewer)
+        let rate = gateway.limits.viewerFrames.perSecond
+        if isFlooding { return connection.close(code: 4429, reason: "more than \(rate) frames/s") }
+        let id = ClientFrame(message)?.id
+        error(id, "rate", "more than \(rate) frames/s; send it again later", retry: true)
     }
 
     /// The frame that had to wait is answered: goes on with what came behind it.
@@ -69,7 +99,7 @@ final class TrackSocket: CredentialSession {
         } else if viewer == nil {
             error(id, "unauthenticated", "log in first: {\"id\":1,\"token\":\"…\"}")
         } else if let subjects = frame.subscribe {
-            subscribe(id, subjects, rate: frame.maximumRate)
+            subscribe(id, subjects, cursor: frame.cursor, rate: frame.maximumRate)
         } else if let subjects = frame.unsubscribe {
             unsubscribe(id, subjects)
         } else {
@@ -77,78 +107,137 @@ final class TrackSocket: CredentialSession {
         }
     }
 
-    private func subscribe(_ id: Int64, _ names: [String], rate: Double?) {
-        guard let viewer else { return }
-        let limit = gateway.configuration.liveSubjectsPerKey
-        guard gateway.pipeline.fanout.watchCount(of: viewer) + names.count <= limit else {
-            return error(id, "limit", "at most \(limit) subjects on one connection")
+    private func error(_ id: Int64?, _ code: String, _ message: String, retry: Bool = false) {
+        var writer = JSONWriter()
+        writer.raw("{")
+        if let id { writer.raw("\"id\":\(id),") }
+        writer.raw("\"error\":{\"code\":\"\(code)\",\"message\":")
+        writer.string(message)
+        writer.raw(",\"retry\":\(retry)}}")
+        connection.sendQueued(text: writer.bytes)
+    }
+
+    // MARK: Subscribing
+
+    /// How many subjects this viewer may watch.
+    private var subjectLimit: Int {
+        credential?.party == .viewer
+            ? gateway.configuration.liveSubjectsPerSession : gateway.configuration.liveSubjectsPerKey
+    }
+
+    /// Watches subjects and answers with a snapshot or, from a cursor on, with what was missed. `id` is nil on an event
+    /// stream, where nobody asked.
+    func subscribe(_ id: Int64?, _ names: [String], cursor: String?, rate: Double?) {
+        guard let viewer, let credential else { return }
+        var wanted: [Subject] = []
+        var refused: [(name: String, code: String)] = []
+        // A name twice is one subject, and one member of the answer.
+        var named: Set<String> = []
+        for name in names where named.insert(name).inserted {
+            if let subject = Subject(name) { wanted.append(subject) } else { refused.append((name, "bad_subject")) }
         }
-        var drivers: [DriverID] = []
-        var refused: [String] = []
-        for name in names {
-            if case .driver(let driver) = Subject(name) { drivers.append(driver) } else { refused.append(name) }
-        }
-        if drivers.isEmpty, !refused.isEmpty {
-            return error(id, "forbidden", "none of these subjects is open to you; a subject is driver:ID here")
+        guard gateway.pipeline.fanout.subjectCount(of: viewer) + named.count <= subjectLimit else {
+            return error(id, "limit", "at most \(subjectLimit) subjects on one connection")
         }
         isBusy = true
-        let loaded = later { (session: TrackSocket, _: Void) in
-            session.watch(drivers, answering: id, refused, rate: rate)
-            session.takeNext()
+        let request = SubscriptionRequest(id: id, cursor: cursor.flatMap { Cursor($0) }, rate: rate)
+        let authorized = later { (session: TrackSocket, forbidden: Set<Subject>?) in
+            guard let forbidden else { return session.cannotAnswer(id) }
+            refused += wanted.filter(forbidden.contains).map { ($0.name, "forbidden") }
+            session.load(wanted.filter { !forbidden.contains($0) }, refused, request)
         }
+        gateway.authorization.refused(wanted, for: credential, then: authorized)
+    }
+
+    private func cannotAnswer(_ id: Int64?) {
+        error(id, "unavailable", "Postgres cannot be asked who is meant; try again", retry: true)
+        takeNext()
+    }
+
+    /// Brings the drivers, and who carries the orders and belongs to the groups, into this process.
+    private func load(
+        _ subjects: [Subject], _ refused: [(name: String, code: String)], _ request: SubscriptionRequest
+    ) {
+        if subjects.isEmpty, !refused.isEmpty {
+            error(request.id, "forbidden", "none of these subjects is open to you")
+            return takeNext()
+        }
+        let drivers = subjects.compactMap { if case .driver(let id) = $0 { id } else { nil } }
+        let opened = later { (session: TrackSocket, isOpen: Bool) in
+            guard isOpen else { return session.cannotAnswer(request.id) }
+            session.watch(subjects, refused, request)
+        }
+        // The orders and groups last: what nobody watches yet is let go of after a while.
+        let loaded = later { (session: TrackSocket, _: Void) in session.gateway.memberships.load(subjects, then: opened) }
         gateway.directory.load(drivers) { loaded(()) }
     }
 
-    private func watch(_ drivers: [DriverID], answering id: Int64, _ refused: [String], rate: Double?) {
+    private func watch(
+        _ subjects: [Subject], _ refused: [(name: String, code: String)], _ request: SubscriptionRequest
+    ) {
         guard let viewer else { return }
         let pipeline = gateway.pipeline
-        if let rate { pipeline.fanout.setRate(rate, of: viewer) }
-        let indices = drivers.compactMap { pipeline.drivers.index(of: $0) }
-        for driver in indices { _ = pipeline.fanout.watch(driver, by: viewer) }
-        snapshot(id, indices, refused)
+        if let rate = request.rate { pipeline.fanout.setRate(rate, of: viewer) }
+        let now = SystemClock.wallMicroseconds()
+        var parts: [SubscriptionAnswer.Part] = []
+        var room = Self.maximumReplay
+        for subject in subjects {
+            switch subject {
+            case .driver(let id):
+                guard let driver = pipeline.drivers.index(of: id) else { continue }
+                _ = pipeline.fanout.watch(driver, by: viewer)
+                let replays = replays([driver], nil, request.cursor, &room)
+                parts.append(SubscriptionAnswer.Part(subject.name, [driver], replays: replays))
+            case .order, .group, .area:
+                let topic = pipeline.fanout.openTopic(subject, now: now)
+                _ = pipeline.fanout.subscribe(viewer, to: topic)
+                let members = pipeline.fanout.members(of: topic)
+                let replays = replays(members, topic, request.cursor, &room)
+                parts.append(SubscriptionAnswer.Part(subject.name, members, replays: replays))
+            }
+        }
+        unsent = SubscriptionAnswer(id: request.id, parts: parts, refused: refused)
+        answerFurther()
         gateway.flushSoon()
     }
 
-    /// Answers a subscription with the newest positions, in pages.
-    private func snapshot(_ id: Int64, _ drivers: [DriverIndex], _ refused: [String]) {
-        var start = 0
-        repeat {
-            let end = min(start + Self.snapshotPage, drivers.count)
-            var writer = JSONWriter()
-            writer.raw("{\"id\":\(id),\"subscribed\":{")
-            for (offset, driver) in drivers[start..<end].enumerated() {
-                writer.raw(offset == 0 ? "\"driver:" : ",\"driver:")
-                writer.raw(gateway.pipeline.drivers.id(of: driver).string)
-                writer.raw("\":{\"recovered\":false,\"positions\":[")
-                _ = gateway.pipeline.fanout.appendPosition(of: driver, gateway.pipeline.drivers, to: &writer)
-                writer.raw("]}")
-            }
-            writer.raw("},\"refused\":{")
-            for (offset, name) in refused.enumerated() where start == 0 {
-                if offset > 0 { writer.raw(",") }
-                writer.string(name)
-                writer.raw(":\"bad_subject\"")
-            }
-            writer.raw("},\"now\":")
-            writer.integer(SystemClock.wallMicroseconds() / 1_000)
-            writer.raw(",\"cursor\":\"")
-            gateway.pipeline.fanout.appendCursor(to: &writer)
-            writer.raw(end < drivers.count ? "\",\"more\":true}" : "\"}")
-            connection.sendQueued(text: writer.bytes)
-            start = end
-        } while start < drivers.count
+    /// Each driver's missed positions; nil where any of them, or a departure from the topic, cannot be told again. `room`
+    /// is how many positions the answer still takes.
+    private func replays(
+        _ drivers: [DriverIndex], _ topic: TopicIndex?, _ cursor: Cursor?, _ room: inout Int
+    ) -> [[Position]]? {
+        let fanout = gateway.pipeline.fanout
+        guard let cursor, topic.map({ fanout.canResume($0, from: cursor) }) ?? true else { return nil }
+        var replays: [[Position]] = []
+        var left = room
+        for driver in drivers {
+            guard let replay = fanout.replay(driver, of: topic, from: cursor), replay.count <= left else { return nil }
+            left -= replay.count
+            replays.append(replay)
+        }
+        room = left
+        return replays
     }
 
+    /// Sends as much of the answer as the socket takes; goes on with the next frame once all of it is out.
+    private func answerFurther() {
+        guard let viewer, var answer = unsent else { return }
+        let pipeline = gateway.pipeline
+        repeat {
+            connection.sendQueued(text: answer.nextFrame(for: viewer, pipeline.fanout, pipeline.drivers))
+        } while !answer.isComplete && connection.isOpen && (answer.isReplay || !connection.isBackedUp)
+        unsent = answer.isComplete ? nil : answer
+        if unsent == nil { takeNext() }
+    }
+
+    // MARK: Letting go
+
     private func unsubscribe(_ id: Int64, _ names: [String]) {
-        guard let viewer else { return }
         var writer = JSONWriter()
         writer.raw("{\"id\":\(id),\"unsubscribed\":[")
         var isFirst = true
         for name in names {
-            guard case .driver(let driverID) = Subject(name),
-                let driver = gateway.pipeline.drivers.index(of: driverID),
-                gateway.pipeline.fanout.unwatch(driver, by: viewer)
-            else { continue }
+            guard let subject = Subject(name), unwatch(subject) else { continue }
             if !isFirst { writer.raw(",") }
             writer.string(name)
             isFirst = false
@@ -157,13 +246,54 @@ final class TrackSocket: CredentialSession {
         connection.sendQueued(text: writer.bytes)
     }
 
-    private func error(_ id: Int64?, _ code: String, _ message: String) {
+    private func unwatch(_ subject: Subject) -> Bool {
+        guard let viewer else { return false }
+        let pipeline = gateway.pipeline
+        let now = SystemClock.wallMicroseconds()
+        if case .driver(let id) = subject {
+            guard let driver = pipeline.drivers.index(of: id) else { return false }
+            return pipeline.fanout.unwatch(driver, by: viewer, now: now)
+        }
+        guard let topic = pipeline.fanout.topic(subject) else { return false }
+        return pipeline.fanout.unsubscribe(viewer, from: topic, now: now)
+    }
+
+    private func subjects(of viewer: ViewerIndex) -> [Subject] {
+        let pipeline = gateway.pipeline
+        return pipeline.fanout.topics(of: viewer)
+            + pipeline.fanout.driversNamed(by: viewer).map { .driver(pipeline.drivers.id(of: $0)) }
+    }
+
+    /// The credential, or who belongs to what it is limited to, has changed: what it does not permit any more ends.
+    func reauthorize() {
+        guard let viewer, let credential, credential.scope != nil else { return }
+        let subjects = subjects(of: viewer)
+        let authorized = later { (session: TrackSocket, forbidden: Set<Subject>?) in
+            // Where nobody can be asked, the next look does it.
+            let ended = subjects.filter { forbidden?.contains($0) == true && session.unwatch($0) }
+            session.tellEnded(ended)
+        }
+        gateway.authorization.refused(subjects, for: credential, then: authorized)
+    }
+
+    private func tellEnded(_ subjects: [Subject]) {
+        guard !subjects.isEmpty else { return }
+        let at = SystemClock.wallMicroseconds() / 1_000
         var writer = JSONWriter()
-        writer.raw("{")
-        if let id { writer.raw("\"id\":\(id),") }
-        writer.raw("\"error\":{\"code\":\"\(code)\",\"message\":")
-        writer.string(message)
-        writer.raw(",\"retry\":false}}")
+        writer.raw("{\"events\":[")
+        for (offset, subject) in subjects.enumerated() {
+            writer.raw(offset == 0 ? "{\"type\":\"ended\",\"subject\":" : ",{\"type\":\"ended\",\"subject\":")
+            writer.string(subject.name)
+            writer.raw(",\"at\":\(at)}")
+        }
+        writer.raw("]}")
         connection.sendQueued(text: writer.bytes)
     }
+}
+
+/// What a viewer asks for beside the subjects.
+private struct SubscriptionRequest {
+    let id: Int64?
+    let cursor: Cursor?
+    let rate: Double?
 }

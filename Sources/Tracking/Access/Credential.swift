@@ -20,8 +20,8 @@ public enum Permission: String, Sendable, CaseIterable {
     case readMetrics = "metrics:read"
 }
 
-/// A credential that was checked.
-public struct Credential: Sendable, Equatable {
+/// A credential that was checked. One object for all connections that came with the same token.
+public final class Credential: Sendable, Equatable {
     /// What kind of party it stands for.
     public enum Party: Sendable, Equatable {
         /// A phone or tracker that reports for one driver.
@@ -33,17 +33,17 @@ public struct Credential: Sendable, Equatable {
     }
 
     /// The credential's own id, for logs, limits and revocation. Not a secret.
-    public var id: String
+    public let id: String
     /// Whom it stands for.
-    public var party: Party
+    public let party: Party
     /// What it may do.
-    public var permissions: Set<Permission>
+    public let permissions: Set<Permission>
     /// What it may do that to; nil is everything.
-    public var scope: SubjectScope?
+    public let scope: SubjectScope?
     /// When it ends, in wall microseconds; nil is never.
-    public var expiresAt: Microseconds?
+    public let expiresAt: Microseconds?
     /// The side of the grid that positions are shown on, in metres; 0 shows them as they are.
-    public var precisionMetres: Int32
+    public let precisionMetres: Int32
 
     /// A credential from its parts.
     public init(
@@ -61,5 +61,12 @@ public struct Credential: Sendable, Equatable {
     /// Whether it has ended by `now`, in wall microseconds.
     public func hasExpired(by now: Microseconds) -> Bool {
         expiresAt.map { $0 <= now } ?? false
+    }
+
+    /// Whether both permit the same to the same party.
+    public static func == (one: Credential, other: Credential) -> Bool {
+        one.id == other.id && one.party == other.party && one.permissions == other.permissions
+            && one.scope == other.scope && one.expiresAt == other.expiresAt
+            && one.precisionMetres == other.precisionMetres
     }
 }

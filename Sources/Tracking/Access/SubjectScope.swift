@@ -39,7 +39,7 @@ public struct SubjectScope: Sendable, Equatable {
             if prefixes.contains(where: { name.hasPrefix($0) }) { return true }
         }
         guard case .area(let area) = subject else { return false }
-        return subjects.contains { if case .area(let own) = $0 { own.contains(area) } else { false } }
+        return subjects.contains { if case .area(let own) = $0 { own.box.contains(area.box) } else { false } }
     }
 
     /// The orders and groups that are named: whoever carries or belongs to one of them is within the scope.

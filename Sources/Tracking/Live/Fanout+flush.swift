@@ -8,7 +8,7 @@ extension Fanout {
         table: DriverTable, monotonic: Microseconds, now: Microseconds, send: (Int, Span<UInt8>) -> SendOutcome
     ) -> Bool {
         distribute()
-        composer.begin(now: now)
+        composer.begin(now: now, cursor: distributedThrough)
         var waiting = 0
         for index in ready.indices {
             let viewer = ready[index]
@@ -38,15 +38,9 @@ extension Fanout {
     ) {
         guard viewers[viewer].isBlocked else { return }
         viewers[viewer].isBlocked = false
-        guard viewers[viewer].firstPending >= 0 else { return }
-        guard viewers[viewer].nextWriteAt <= monotonic else {
-            if !viewers[viewer].isReady {
-                viewers[viewer].isReady = true
-                ready.append(viewer)
-            }
-            return
-        }
-        composer.begin(now: now)
+        guard viewers[viewer].hasPending else { return }
+        guard viewers[viewer].nextWriteAt <= monotonic else { return markReady(viewer) }
+        composer.begin(now: now, cursor: distributedThrough)
         write(to: viewer, table: table, monotonic: monotonic, send: send)
     }
 
@@ -67,20 +61,23 @@ extension Fanout {
     private mutating func write(
         to viewer: ViewerIndex, table: DriverTable, monotonic: Microseconds, send: (Int, Span<UInt8>) -> SendOutcome
     ) {
+        guard viewers[viewer].hasPending else { return }
         let first = Int(viewers[viewer].firstPending)
-        guard first >= 0 else { return }
         let outcome: SendOutcome
         // Read before the composer lends its bytes: a closure that reads `self` meanwhile would copy the composer.
         let handle = Int(viewers[viewer].handle)
-        if edges[first].nextPending < 0, edges[first].pending == FanoutEdge.position {
+        if viewers[viewer].firstDeparture < 0, edges[first].nextPending < 0,
+            edges[first].pending == FanoutEdge.position
+        {
             // One driver moved: the same bytes for all who watch only that one.
             let driver = Int(edges[first].driver)
             guard let position = drivers[driver].position else { return }
-            let frame = composer.sharedFrame(of: driver, table, position)
+            let look = FrameComposer.Look(set: edges[first].set, precision: viewers[viewer].precision)
+            let frame = composer.sharedFrame(of: driver, table, position, look)
             outcome = composer.send(frame) { send(handle, $0) }
             if outcome == .sent { counters.deliveries += 1 }
         } else {
-            let count = composeAll(first, table)
+            let count = composeAll(of: viewer, table)
             outcome = composer.sendComposed { send(handle, $0) }
             if outcome == .sent { counters.deliveries += count }
         }
@@ -94,36 +91,32 @@ extension Fanout {
         }
     }
 
-    /// Frames for all pending edges from `first` on; returns how many positions they hold.
-    private mutating func composeAll(_ first: Int, _ table: DriverTable) -> Int {
+    /// Frames for all that the viewer was not told; returns how many positions they hold.
+    private mutating func composeAll(of viewer: ViewerIndex, _ table: DriverTable) -> Int {
         composer.beginComposed()
+        var departure = viewers[viewer].firstDeparture
+        while departure >= 0 {
+            let left = departures[Int(departure)]
+            composer.addLeft(table.id(of: Int(left.driver)), topics[Int(left.topic)].name)
+            departure = left.next
+        }
+        let precision = viewers[viewer].precision
         var count = 0
-        var edge = first
+        var edge = Int(viewers[viewer].firstPending)
         while edge >= 0 {
             let driver = Int(edges[edge].driver)
+            if edges[edge].pending & FanoutEdge.status != 0 {
+                composer.addStatus(
+                    table.id(of: driver), drivers[driver].presence, drivers[driver].position, drivers[driver].device,
+                    edges[edge].set)
+            }
             if edges[edge].pending & FanoutEdge.position != 0, let position = drivers[driver].position {
-                composer.addPosition(of: driver, table, position)
+                let look = FrameComposer.Look(set: edges[edge].set, precision: precision)
+                composer.addPosition(of: driver, table, position, look)
                 count += 1
             }
             edge = Int(edges[edge].nextPending)
         }
-        edge = first
-        while edge >= 0 {
-            let driver = Int(edges[edge].driver)
-            if edges[edge].pending & FanoutEdge.status != 0 {
-                composer.addStatus(table.id(of: driver), drivers[driver].presence, drivers[driver].position)
-            }
-            edge = Int(edges[edge].nextPending)
-        }
         return count
-    }
-
-    mutating func clearPending(_ viewer: ViewerIndex) {
-        var edge = viewers[viewer].firstPending
-        while edge >= 0 {
-            edges[Int(edge)].pending = 0
-            edge = edges[Int(edge)].nextPending
-        }
-        viewers[viewer].firstPending = -1
     }
 }

@@ -1,4 +1,5 @@
 /// A driver's newest position: what maps, hashes and the bus show.
+import RealModule
 
 /// An accepted ping that became its driver's newest.
 public struct Position: Sendable, Equatable {
@@ -50,6 +51,23 @@ public struct Position: Sendable, Equatable {
         Anchor(recordedAt: recordedAt, latitude: latitude, longitude: longitude, accuracy: accuracy)
     }
 
+    /// The position on a grid whose cells measure `metres` from south to north and about as much from west to east: the
+    /// middle of its cell, always the same for the same cell, so that watching for long reveals no more than once.
+    public func coarsened(to metres: Int32) -> Position {
+        guard metres > 0 else { return self }
+        var position = self
+        let side = max(1, Int64((Double(metres) / Distance.metresPerDegree7).rounded()))
+        let row = Timestamp.floorDivide(Int64(latitude) + 900_000_000, side)
+        position.latitude = Degrees7(min(900_000_000, row * side + side / 2 - 900_000_000))
+        // Cells of one row are equally wide; towards the poles a degree of longitude shrinks.
+        let shrink = max(0.01, Double.cos(Double(position.latitude) / 1e7 * .pi / 180))
+        let width = min(3_600_000_000, max(1, Int64((Double(side) / shrink).rounded())))
+        let column = Timestamp.floorDivide(Int64(longitude) + 1_800_000_000, width)
+        position.longitude = Degrees7(min(1_800_000_000, column * width + width / 2 - 1_800_000_000))
+        position.accuracy = max(accuracy, Float(metres))
+        return position
+    }
+
     /// Appends `"recorded_at":…,"lat":…,"lng":…,"speed":…,"heading":…,"accuracy":…`; what is unknown is left out.
     public func appendMembers(to writer: inout JSONWriter) {
         writer.raw("\"recorded_at\":")
@@ -69,43 +87,5 @@ public struct Position: Sendable, Equatable {
         }
         writer.raw(",\"accuracy\":")
         writer.thousandths(accuracy)
-    }
-}
-
-/// How fresh a driver is, from the age of the newest fix.
-public enum Presence: UInt8, Sendable {
-    /// Nothing is known of the driver.
-    case unknown
-    /// The newest fix is younger than the stale limit.
-    case live
-    /// Older than that, younger than the offline limit.
-    case stale
-    /// Older than that.
-    case offline
-
-    /// The name on the wire.
-    public var name: String {
-        switch self {
-        case .unknown, .offline: "offline"
-        case .live: "live"
-        case .stale: "stale"
-        }
-    }
-}
-
-/// The ages at which a driver changes presence.
-public struct PresenceLimits: Sendable {
-    /// Microseconds; 30 s by default (API.md).
-    public var stale: Microseconds = 30_000_000
-    /// Microseconds; 120 s by default (API.md).
-    public var offline: Microseconds = 120_000_000
-
-    /// API.md's limits.
-    public init() {}
-
-    /// The presence at an age.
-    @inline(__always)
-    public func presence(age: Microseconds) -> Presence {
-        age < stale ? .live : age < offline ? .stale : .offline
     }
 }

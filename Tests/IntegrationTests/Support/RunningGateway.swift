@@ -35,6 +35,7 @@ final class RunningGateway {
     private(set) var process: ChildProcess?
     private(set) var port = 0
     private let ownsPostgres: Bool
+    private let ownsRedis: Bool
     private var starts = 0
     private var admin: PostgresConnection?
     private static let databases = Atomic(0)
@@ -44,6 +45,7 @@ final class RunningGateway {
     ///   - settings: by name, such as `journal.limit_mib`.
     init(ownPostgres: Bool = false, settings: [String: String] = [:], starts startsNow: Bool = true) throws {
         ownsPostgres = ownPostgres
+        ownsRedis = true
         redis = try LocalRedis.start()
         postgres = try ownPostgres ? LocalPostgres.start() : SharedPostgres.server.get()
         database = "integration\(Self.databases.wrappingAdd(1, ordering: .relaxed).newValue)"
@@ -58,10 +60,21 @@ final class RunningGateway {
         if startsNow { try start() }
     }
 
+    /// Another process over the stores of `other`, which must outlive it.
+    init(beside other: RunningGateway) throws {
+        (ownsPostgres, ownsRedis) = (false, false)
+        (redis, postgres, database) = (other.redis, other.postgres, other.database)
+        directory = try TemporaryDirectory(prefix: "di")
+        environment = other.environment
+        environment["DROVER_LISTEN"] = "127.0.0.1:0"
+        environment["DROVER_JOURNAL_DIRECTORY"] = directory.path + "/journal"
+        try start()
+    }
+
     deinit {
         process?.terminate(signal: SIGKILL)
         LogBook.close(self)
-        redis.stop()
+        if ownsRedis { redis.stop() }
         admin = nil
         if ownsPostgres { postgres.remove() }
         directory.remove()
@@ -126,9 +139,12 @@ final class RunningGateway {
         try ChildProcess([droverProgram] + arguments, environment: environment.mapValues { $0 })
     }
 
-    /// A new key.
-    func key(_ permissions: String = "pings:write,positions:read") throws -> String {
-        let result = try drover("key", "create", "--name", "test", "--permissions", permissions)
+    /// A new key, limited to subjects where some are given.
+    func key(_ permissions: String = "pings:write,positions:read", subjects: String? = nil) throws -> String {
+        let limits = subjects.map { ["--subjects", $0] } ?? []
+        let result = try Command.run(
+            [droverProgram, "key", "create", "--name", "test", "--permissions", permissions] + limits,
+            environment: environment.mapValues { $0 })
         try #require(result.status?.isSuccess == true, "\(result.output)")
         let key = result.output.trimmingCharacters(in: .whitespacesAndNewlines)
         LogBook.secrets.withLock { _ = $0.insert(key) }

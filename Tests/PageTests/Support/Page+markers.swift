@@ -24,7 +24,7 @@ extension Page {
 
     /// The icon of a driver, as a JavaScript expression.
     static func icon(_ driver: String) -> String {
-        "[...document.querySelectorAll('.van')].find((van) => van.textContent.split(' ')[0] === '\(driver)')"
+        "document.querySelector('.van[data-driver=\"\(driver)\"]')"
     }
 
     func marker(_ driver: String) throws -> Marker {

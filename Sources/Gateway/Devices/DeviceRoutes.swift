@@ -1,0 +1,93 @@
+/// `/v1/drivers/{id}/devices`: tokens for the phones and trackers that report for a driver.
+import PostgresClient
+import Tracking
+import WebServer
+
+/// The routes.
+struct DeviceRoutes {
+    private let call: SteeringCall
+
+    init(_ call: RouteCall, _ credential: Credential) {
+        self.call = SteeringCall(call, credential)
+    }
+
+    private var store: DeviceStore { DeviceStore(call.gateway) }
+
+    /// Goes on with the path's driver, if it is within the credential's scope.
+    private func driver(then: @escaping (DriverID) -> Void) {
+        call.answer { () throws(RequestRefusal) in
+            let driver = try call.id(0, "a driver's id")
+            call.within([.driver(driver)]) { then(driver) }
+        }
+    }
+
+    /// GET.
+    func list() {
+        driver { driver in
+            store.list(driver) { answer in
+                call.value(answer) { devices in
+                    call.json { writer in
+                        writer.raw("{\"devices\":[")
+                        for (index, device) in devices.enumerated() {
+                            if index > 0 { writer.raw(",") }
+                            device.append(to: &writer)
+                        }
+                        writer.raw("]}")
+                    }
+                }
+            }
+        }
+    }
+
+    /// POST: 201 with the token, which is shown this once.
+    func create() {
+        call.answer { () throws(RequestRefusal) in
+            let name = try RequestBody(call.request).text("name", atMost: 100)
+            driver { driver in make(driver, name) }
+        }
+    }
+
+    private func make(_ driver: DriverID, _ name: String?) {
+        let id = Token.makeID()
+        let token = Token.make(.device)
+        guard let hash = Token.hash(token) else { return call.postgresIsAway() }
+        store.create(id: id, hash: hash, driver: driver, name: name, by: call.origin) { answer in
+            call.value(answer) {
+                call.json(201, headers: [("Location", "/v1/drivers/\(driver.string)/devices/\(id)")]) { writer in
+                    writer.raw("{\"id\":\"\(id)\",\"token\":\"\(token)\"}")
+                }
+            }
+        }
+    }
+
+    /// DELETE: 204, also where it was revoked before. Its sockets here are closed now, everywhere else by the bus.
+    func revoke() {
+        let device = call.parameters[1]
+        driver { driver in
+            let missing = Problem.response(404, "not_found", "this driver has no such device")
+            // A parameter of Postgres ends at a zero byte.
+            guard !device.utf8.contains(0) else { return call.respond(missing) }
+            store.revoke(device, of: driver, by: call.origin) { answer in
+                call.value(answer) { isThere in
+                    guard isThere else { return call.respond(missing) }
+                    call.gateway.revoke(device)
+                    call.respond(WebResponse(status: 204))
+                }
+            }
+        }
+    }
+}
+
+extension Device {
+    fileprivate func append(to writer: inout JSONWriter) {
+        writer.raw("{\"id\":")
+        writer.string(id)
+        if let name {
+            writer.raw(",\"name\":")
+            writer.string(name)
+        }
+        writer.raw(",\"created_at\":\"\(Timestamp.string(createdAt))\"")
+        if let revokedAt { writer.raw(",\"revoked_at\":\"\(Timestamp.string(revokedAt))\"") }
+        writer.raw("}")
+    }
+}
