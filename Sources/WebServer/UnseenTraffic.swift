@@ -50,19 +50,23 @@ struct UnseenTraffic {
         explained &+= payload &+ (payload < 126 ? 6 : payload < 65_536 ? 8 : 14)
     }
 
-    /// Compares the account with the kernel's count. `patience` is how long a message may take, in seconds.
-    mutating func look(received now: Int, second: Int, patience: Int, isEncrypted: Bool) -> Finding {
+    /// Compares the account with the kernel's count. `missing` are the bytes that a frame still lacks which is accounted
+    /// for already, `patience` is how long a message may take, in seconds.
+    mutating func look(
+        received now: Int, missing: Int, second: Int, patience: Int, isEncrypted: Bool
+    ) -> Finding {
         let elapsed = max(1, second - self.second)
         if now != received { changed = second }
         received = now
         self.second = second
-        let fresh = now - explained - judged
+        let unexplained = now - explained + missing
+        let fresh = unexplained - judged
         if isEncrypted {
             judged += fresh
             return fresh > Self.allowedEncryptedBytesPerSecond * elapsed ? .flood : .nothing
         }
         if fresh > Self.allowedBytesPerSecond * elapsed { return .flood }
-        if isExact, now < explained { return .unmasked }
+        if isExact, unexplained < 0 { return .unmasked }
         if fresh > 0, fresh < Self.smallestFrame { return second - changed >= patience ? .halfFrame : .nothing }
         judged += fresh
         return .nothing
