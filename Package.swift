@@ -113,14 +113,17 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "LocalServers", "Tracking",
+                "Gateway", "LocalServers", "Tracking", "WebServer",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient"],
+            dependencies: [
+                "drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "PageTests", dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"],

@@ -38,6 +38,8 @@ struct Assets {
             ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
             ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
             ("ground", PackageResources.ground_js), ("rows", PackageResources.rows_js),
+            ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
+            ("seen", PackageResources.seen_js), ("timing", PackageResources.timing_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }

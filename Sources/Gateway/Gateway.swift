@@ -16,8 +16,8 @@ final class Gateway: WebApplication {
     let pipeline: Pipeline
     let acknowledgements = AcknowledgementQueue()
     let access: AccessControl
-    let assignments: AssignmentStore
     let limits: RateLimits
+    let assignments: AssignmentStore
     let directory: DriverDirectory
     /// Set once, at the end of `init`.
     private(set) var memberships: Memberships!
@@ -60,7 +60,7 @@ final class Gateway: WebApplication {
 
     init(
         loop: EventLoop, configuration: Configuration, pipeline: Pipeline, access: AccessControl,
-        postgres: PostgresQuestions?, history: HistoryWriter?, assets: Assets, log: Logger
+        limits: RateLimits, postgres: PostgresQuestions?, history: HistoryWriter?, assets: Assets, log: Logger
     ) {
         self.loop = loop
         self.configuration = configuration
@@ -71,7 +71,7 @@ final class Gateway: WebApplication {
         self.assets = assets
         self.log = log
         rules = configuration.judgeRules
-        limits = RateLimits(configuration, isExempt: configuration.isExemptAddress)
+        self.limits = limits
         var redisNow: () -> RedisConnection? = { nil }
         var busNow: () -> ControlBus? = { nil }
         assignments = AssignmentStore(
@@ -265,7 +265,7 @@ final class Gateway: WebApplication {
     private func writeHashes() {
         if let redis {
             pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
-            limits.share(redis, now: SystemClock.wallMicroseconds)
+            limits.share(redis, now: SystemClock.monotonicMicroseconds)
         }
     }
 
@@ -304,10 +304,12 @@ final class Gateway: WebApplication {
         }
         if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
         let token = PresentedToken(request)
-        return .accept(
+        let session =
             request.path == "/v1/ingest"
-                ? IngestSocket(connection, gateway: self, token: token, address: request.peer)
-                : TrackSocket(connection, gateway: self, token: token, address: request.peer))
+            ? IngestSocket(connection, gateway: self, token: token)
+            : TrackSocket(connection, gateway: self, token: token)
+        session.client = NetworkAddress(request.peer)
+        return .accept(session)
     }
 
     /// A viewer's socket has room again.

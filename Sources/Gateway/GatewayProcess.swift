@@ -73,8 +73,9 @@ public final class GatewayProcess {
             ? HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)
             : HistoryWriter(discardingFrom: journal.store)
         gateway = Gateway(
-            loop: loop, configuration: configuration, pipeline: pipeline, access: access, postgres: postgres,
-            history: history, assets: Assets(configuration), log: log)
+            loop: loop, configuration: configuration, pipeline: pipeline, access: access,
+            limits: RateLimits(configuration, exempt: web.exemptAddresses, proxies: web.trustedProxies),
+            postgres: postgres, history: history, assets: Assets(configuration), log: log)
         do {
             server = try WebServer(loop: loop, configuration: web, application: gateway)
         } catch {

@@ -107,10 +107,12 @@ final class FrontDoor {
             visitor.seen = count
             setLowWater(descriptor, count + 1)
             wait(visitor)
-        case .admit:
+        case .admit(let bytes):
             if visitor.seen > 0 { setLowWater(descriptor, 1) }
             forget(visitor)
-            admit(visitor.arrival)
+            var arrival = visitor.arrival
+            arrival.headBytes = bytes
+            admit(arrival)
         case .refuse(let refusal): refuse(visitor, refusal)
         case .drop(let stranger):
             meet(stranger)

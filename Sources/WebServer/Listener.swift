@@ -11,6 +11,8 @@ struct Arrival {
     let address: NetworkAddress
     /// Whether it counts against its address's limit.
     var isCounted = false
+    /// The length of its first request's head; 0 where that was not looked at.
+    var headBytes = 0
 }
 
 /// Accepts connections on a TCP port.

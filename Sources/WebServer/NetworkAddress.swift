@@ -54,7 +54,7 @@ public struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
     var isV4: Bool { high == 0 && low >> 32 == Self.mappedPrefix >> 32 }
 
     /// Who is counted as one client: an IPv4 address, or the 64 bits that a network gives to one of its hosts or homes.
-    var client: NetworkAddress { isV4 ? self : NetworkAddress(high: high, low: 0) }
+    public var client: NetworkAddress { isV4 ? self : NetworkAddress(high: high, low: 0) }
 
     /// As people write it, without port or brackets.
     public var description: String {

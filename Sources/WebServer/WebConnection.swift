@@ -43,6 +43,12 @@ public final class WebConnection {
     /// A body or a fragmented message so far.
     var gathered: [UInt8] = []
     var expectedBody = 0
+    /// Whether a request has been answered or read before.
+    var isUsed = false
+    /// The frames of the message so far, and what the one that is arriving still lacks.
+    var fragments = 0
+    var missing = 0
+    var unseen = UnseenTraffic()
     /// The largest message this WebSocket may send.
     var maximumMessage = 16_384
     /// The code that the peer closed the WebSocket with (RFC 6455 section 7.4); 1005 where it gave none, 0 where it has not

@@ -51,13 +51,13 @@ public final class WebServer {
     /// The port in use, also where the configuration said 0.
     public private(set) var port: UInt16 = 0
     private var context: OpaquePointer?
-    private var vhost: OpaquePointer?
+    var vhost: OpaquePointer?
     private var listener: Listener?
-    private var door: FrontDoor?
-    private var counts = ConnectionCounts()
+    var door: FrontDoor?
+    var counts = ConnectionCounts()
     private var certificate: CertificateWatch?
     /// The second in which a stranger was last told of.
-    private var noticed = -1
+    var noticed = -1
     private var secondTimer: LoopTimer?
     private var shutdownTimer: LoopTimer?
     /// Counts seconds: a clock that costs a frame nothing to read.
@@ -174,81 +174,6 @@ public final class WebServer {
         }
     }
 
-    // MARK: Arrivals
-
-    /// Whether clients speak TLS to it.
-    var isEncrypted: Bool { configuration.certificate != nil }
-
-    private func makeDoor() -> FrontDoor {
-        FrontDoor(
-            loop: loop, maximumBody: configuration.maximumBodyBytes,
-            patienceSeconds: configuration.messageDeadlineSeconds,
-            admit: { [unowned self] arrival in adopt(arrival) }, leave: { [unowned self] arrival in left(arrival) },
-            answer: { [unowned self] refusal in
-                var response = response(to: refusal)
-                response.closes = true
-                response.secure(isEncrypted: isEncrypted)
-                return response.serialized(includesBody: true)
-            }, meet: { [unowned self] stranger in meet(stranger) })
-    }
-
-    private func welcome(_ arrival: Arrival) {
-        guard !isStopping, let door else {
-            Glibc.close(arrival.descriptor)
-            return
-        }
-        var arrival = arrival
-        let limit = configuration.connectionsPerAddress
-        let address = arrival.address
-        if limit > 0, !configuration.exemptAddresses.contains(address), !configuration.trustedProxies.contains(address)
-        {
-            guard counts.enter(address, limit: limit) else {
-                return door.turnAway(
-                    arrival,
-                    DoorRefusal(
-                        status: 429, code: "too_many_connections",
-                        detail: "this address has \(limit) connections already; close some, or try again later",
-                        headers: [("Retry-After", "10")]))
-            }
-            arrival.isCounted = true
-        }
-        // Behind TLS there is nothing to look at yet: the library's checks and ours behind it must do.
-        if isEncrypted { adopt(arrival) } else { door.receive(arrival) }
-    }
-
-    /// Hands a connection over to the library.
-    private func adopt(_ arrival: Arrival) {
-        guard let vhost, !isStopping else {
-            Glibc.close(arrival.descriptor)
-            return left(arrival)
-        }
-        // On failure the library closes the descriptor itself.
-        guard let wsi = lws_adopt_socket_vhost(vhost, arrival.descriptor) else { return left(arrival) }
-        _ = attach(wsi, arrival)
-    }
-
-    private func left(_ arrival: Arrival) {
-        if arrival.isCounted { counts.leave(arrival.address) }
-    }
-
-    private func meet(_ stranger: RequestHead.Stranger) {
-        guard noticed != second else { return }
-        noticed = second
-        switch stranger {
-        case .tls:
-            application.notice(
-                "a client speaks TLS to a port without it; let it use http: and ws:, or set web.tls_certificate")
-        case .http2: application.notice("a client speaks HTTP/2, which is not served; let it use HTTP/1.1")
-        }
-    }
-
-    /// The reply for a request that goes no further.
-    func response(to refusal: DoorRefusal) -> WebResponse {
-        var response = application.problem(status: refusal.status, code: refusal.code, detail: refusal.detail)
-        response.headers += refusal.headers
-        return response
-    }
-
     // MARK: Connections
 
     func attach(_ wsi: OpaquePointer, _ arrival: Arrival) -> WebConnection {
@@ -316,7 +241,22 @@ public final class WebServer {
             }
         }
         if connection.phase == .webSocket || connection.phase == .eventStream { beat(connection) }
+        if connection.phase == .webSocket { lookForUnseen(connection) }
         schedule(connection, now: now)
+    }
+
+    private func lookForUnseen(_ connection: WebConnection) {
+        guard let received = UnseenTraffic.received(lws_get_socket_fd(connection.wsi)) else { return }
+        let finding = connection.unseen.look(
+            received: received, missing: connection.missing, second: second,
+            patience: configuration.messageDeadlineSeconds, isEncrypted: isEncrypted
+        )
+        switch finding {
+        case .nothing: break
+        case .flood: connection.close(code: 4429, reason: "too many pings")
+        case .halfFrame: connection.close(code: 4408, reason: "message not finished in time")
+        case .unmasked: connection.close(code: 1002, reason: "a client masks its frames")
+        }
     }
 
     /// Pings a WebSocket in its turn; one that has not been heard for two heartbeats and five seconds is gone.
@@ -340,7 +280,10 @@ public final class WebServer {
         switch connection.phase {
         case .webSocket:
             wheel.schedule(
-                connection.number, in: min(heartbeat(of: connection), max(second, silence(of: connection)) + 1))
+                connection.number,
+                in: min(
+                    heartbeat(of: connection), max(second, silence(of: connection)) + 1,
+                    second + configuration.messageDeadlineSeconds))
         case .eventStream: wheel.schedule(connection.number, in: heartbeat(of: connection))
         default: break
         }

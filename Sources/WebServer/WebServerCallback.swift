@@ -31,7 +31,7 @@ func webServerCallback(
     case LWS_CALLBACK_ESTABLISHED:
         return connection(of: wsi)?.established() ?? -1
     case LWS_CALLBACK_RECEIVE_PONG:
-        connection(of: wsi)?.heard()
+        connection(of: wsi)?.pong(length)
         return 0
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         // Our own close was answered: end it. Otherwise the library answers.
@@ -70,6 +70,7 @@ extension WebConnection {
     /// A request's headers are complete.
     fileprivate func begin(_ reader: HeaderReader) -> Int32 {
         guard phase == .http, var request = WebRequest(reader, peer: client(reader)) else { return -1 }
+        isUsed = true
         let facts = RequestFacts(reader, method: request.method)
         let maximumBody = server.configuration.maximumBodyBytes
         if let refusal = DoorChecks.refusal(facts, maximumBody: maximumBody) { return refuse(refusal, request) }
@@ -86,13 +87,17 @@ extension WebConnection {
     }
 
     fileprivate func body(_ input: UnsafeMutableRawPointer?, _ length: Int) -> Int32 {
+        // The library tells of a body even where its length is given as 0.
+        if length == 0 { return 0 }
         guard let input, request != nil, gathered.count + length <= expectedBody else { return -1 }
         gathered.append(contentsOf: UnsafeRawBufferPointer(start: input, count: length))
         return 0
     }
 
     fileprivate func bodyComplete() -> Int32 {
-        guard var request else { return 0 }
+        guard expectedBody >= 0, var request else { return 0 }
+        // Once a request: a length that is given as 0 comes here from `begin` and from the library.
+        expectedBody = -1
         deadline = 0
         request.body = gathered
         gathered = []
@@ -145,6 +150,9 @@ extension WebConnection {
 
     // MARK: WebSocket
 
+    /// The most frames that a message may come in.
+    private static let maximumFragments = 64
+
     fileprivate func confirmUpgrade(_ reader: HeaderReader) -> Int32 {
         guard let request = WebRequest(reader, peer: client(reader)) else { return -1 }
         if let refusal = DoorChecks.upgrade(RequestFacts(reader, method: request.method)) {
@@ -177,7 +185,8 @@ extension WebConnection {
         }
     }
 
-    fileprivate func heard() {
+    fileprivate func pong(_ length: Int) {
+        unseen.sawFrame(length)
         heardAt = server.second
     }
 
@@ -190,6 +199,10 @@ extension WebConnection {
         request = nil
         phase = .webSocket
         heardAt = server.second
+        let isFirst = !isUsed && arrival.headBytes > 0
+        unseen.begin(
+            head: isFirst ? arrival.headBytes : nil, received: UnseenTraffic.received(lws_get_socket_fd(wsi)) ?? 0,
+            second: server.second)
         server.schedule(self, now: SystemClock.monotonicMicroseconds())
         session?.opened()
         return 0
@@ -202,6 +215,7 @@ extension WebConnection {
         let bytes = UnsafeRawBufferPointer(start: input, count: length)
         if lws_is_first_fragment(wsi) != 0, lws_is_final_fragment(wsi) != 0 {
             guard lws_frame_is_binary(wsi) == 0 else { return refuseBinary() }
+            unseen.sawFrame(length)
             session?.received(bytes.bindMemory(to: UInt8.self).span)
             return 0
         }
@@ -211,7 +225,16 @@ extension WebConnection {
     private func gather(_ bytes: UnsafeRawBufferPointer) -> Int32 {
         guard lws_frame_is_binary(wsi) == 0 else { return refuseBinary() }
         if deadline == 0 { startDeadline() }
-        guard gathered.count + bytes.count + Int(lws_remaining_packet_payload(wsi)) <= maximumMessage else {
+        if missing == 0 {
+            fragments += 1
+            unseen.sawFrame(bytes.count + Int(clamping: lws_remaining_packet_payload(wsi)))
+            guard fragments <= Self.maximumFragments else {
+                close(code: 1008, reason: "a message may have at most \(Self.maximumFragments) fragments")
+                return 0
+            }
+        }
+        missing = Int(clamping: lws_remaining_packet_payload(wsi))
+        guard gathered.count + bytes.count + missing <= maximumMessage else {
             gathered = []
             close(code: 1009, reason: "messages here are at most \(maximumMessage) bytes")
             return 0
@@ -219,6 +242,7 @@ extension WebConnection {
         gathered.append(contentsOf: bytes)
         guard lws_is_final_fragment(wsi) != 0 else { return 0 }
         deadline = 0
+        fragments = 0
         let message = gathered
         gathered = []
         session?.received(message.span)

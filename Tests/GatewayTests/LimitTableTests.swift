@@ -1,6 +1,7 @@
 // The bounded table of buckets, the addresses that share one, and a viewer's frames.
 import Testing
 import Tracking
+import WebServer
 
 @testable import Gateway
 
@@ -48,31 +49,52 @@ import Tracking
         #expect(table[table.index(of: -1, now: 3_600_000_000)].available(Self.limit, now: 3_600_000_000) == 10)
     }
 
-    @Test func `an IPv6 network is one client, an IPv4 address is one in either form`() throws {
-        let first = try #require(ClientAddress("2001:db8:1:2::1"))
-        #expect(ClientAddress("2001:db8:1:2:ffff:ffff:ffff:ffff") == first)
-        #expect(ClientAddress("2001:db8:1:3::1") != first)
-        #expect(first.text == "2001:db8:1:2::/64")
-        let mapped = try #require(ClientAddress("::ffff:192.0.2.7"))
-        #expect(ClientAddress("192.0.2.7") == mapped)
-        #expect(ClientAddress("192.0.2.8") != mapped)
-        #expect(mapped.text == "192.0.2.7")
-        #expect(ClientAddress("::1") != ClientAddress("0.0.0.0"))
-        for text in ["", "localhost", "192.0.2", "192.0.2.7:80", "[::1]", "1:2"] { #expect(ClientAddress(text) == nil) }
+    private static func limits(exempt: String = "", proxies: String = "") throws -> RateLimits {
+        var configuration = Configuration()
+        configuration.limitsAddressRequestsPerSecond = 1
+        configuration.limitsAddressBurst = 20
+        return RateLimits(
+            configuration, exempt: try AddressRanges(exempt, setting: "limits.exempt_addresses"),
+            proxies: try AddressRanges(proxies, setting: "web.trusted_proxies"))
     }
 
-    @Test func `exempt are the configured ranges and the trusted proxies`() {
-        var configuration = Configuration()
-        let loopback = configuration.isExemptAddress
-        for address in ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"] { #expect(loopback(address)) }
-        for address in ["128.0.0.1", "::2", "10.0.0.1", ""] { #expect(!loopback(address)) }
-        configuration.limitsExemptAddresses = "10.1.2.128/25, 2001:db8::/33"
-        configuration.webTrustedProxies = "192.0.2.1"
-        let named = configuration.isExemptAddress
-        for address in ["10.1.2.128", "10.1.2.255", "2001:db8:7fff::1", "192.0.2.1"] { #expect(named(address)) }
-        for address in ["10.1.2.127", "10.1.3.128", "2001:db8:8000::", "192.0.2.2", "127.0.0.1"] {
-            #expect(!named(address))
+    /// How many requests of an address are taken, 100 at most.
+    private static func taken(_ limits: RateLimits, _ address: String) -> Int {
+        for request in 0..<100 {
+            let decision = limits.admit(address: NetworkAddress(address), endpoint: "drivers", now: 0)
+            if case .refused = decision { return request }
         }
+        return 100
+    }
+
+    @Test func `an IPv6 network is one client, an IPv4 address is one in either form`() throws {
+        let limits = try Self.limits()
+        #expect(Self.taken(limits, "2001:db8:1:2::1") == 20)
+        #expect(Self.taken(limits, "2001:db8:1:2:ffff:ffff:ffff:ffff") == 0)
+        #expect(Self.taken(limits, "2001:db8:1:3::1") == 20)
+        #expect(Self.taken(limits, "192.0.2.7") == 20)
+        #expect(Self.taken(limits, "::ffff:192.0.2.7") == 0)
+        #expect(Self.taken(limits, "192.0.2.8") == 20)
+        #expect(limits.refusals[RateLimits.Scope.address.rawValue] == 6)
+    }
+
+    @Test func `exempt are the configured ranges and the trusted proxies`() throws {
+        let limits = try Self.limits(exempt: "10.1.2.128/25, 2001:db8::/33", proxies: "192.0.2.1")
+        for address in ["10.1.2.128", "10.1.2.255", "2001:db8:7fff::1", "192.0.2.1", "no address"] {
+            #expect(Self.taken(limits, address) == 100)
+        }
+        for address in ["10.1.2.127", "10.1.3.128", "2001:db8:8000::", "192.0.2.2", "127.0.0.1"] {
+            #expect(Self.taken(limits, address) == 20)
+        }
+    }
+
+    @Test func `a wrong credential costs an address ten requests more, an exempt one nothing`() throws {
+        let limits = try Self.limits(exempt: "127.0.0.0/8")
+        for address in ["192.0.2.7", "127.0.0.1"] {
+            limits.failed(address: NetworkAddress(address), endpoint: "drivers", now: 0)
+        }
+        #expect(Self.taken(limits, "192.0.2.7") == 10)
+        #expect(Self.taken(limits, "127.0.0.1") == 100)
     }
 
     @Test func `a viewer's frames are taken, then refused, then it is closed`() {

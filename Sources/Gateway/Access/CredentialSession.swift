@@ -20,18 +20,16 @@ class CredentialSession: WebSession {
 
     /// Outlives the server and thus every session of it, so an unchecked reference is sound.
     final unowned(unsafe) let gateway: Gateway
-    /// Whom failed log-ins count against.
-    private final let address: String
     /// From the handshake, until it was looked at: a token is not kept.
     private final var token: PresentedToken
+    /// Whose limits a wrong credential counts against.
+    final var client: NetworkAddress?
     /// The credential once it was checked.
     private(set) final var credential: Credential?
     /// For the log-in, then for the credential's end.
     private final var timer: LoopTimer?
 
-    /// `address` is the client's.
-    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken, address: String) {
-        self.address = address
+    init(_ connection: WebConnection, gateway: Gateway, token: PresentedToken) {
         self.gateway = gateway
         self.token = token
         super.init(connection, serial: gateway.nextSerial())
@@ -84,7 +82,7 @@ class CredentialSession: WebSession {
                 switch result {
                 case .refused:
                     session.gateway.limits.failed(
-                        address: session.address, endpoint: "login", now: SystemClock.wallMicroseconds())
+                        address: session.client, endpoint: "login", now: SystemClock.monotonicMicroseconds())
                     connection.close(code: 4401, reason: "the credential is unknown, expired or revoked")
                 case .unavailable: connection.close(code: 1013, reason: "credentials cannot be checked now; retry")
                 case .known(let credential):
@@ -112,15 +110,23 @@ class CredentialSession: WebSession {
         switch login {
         case .handshake: greet()
         case .frame(let id?):
-            connection.sendQueued(text: Array("{\"id\":\(id),\"expires_at\":\(expiresAt)}".utf8))
+            connection.sendQueued(text: Array("{\"id\":\(id),\(terms)}".utf8))
         case .frame(nil): break
         }
         warnSoon()
     }
 
-    /// When the credential ends, in epoch milliseconds, as JSON.
-    final var expiresAt: String {
-        credential?.expiresAt.map { String($0 / 1_000) } ?? "null"
+    /// What the credential is good for, as members of a JSON object: its end in epoch milliseconds or null, and where it
+    /// is limited to subjects, their names.
+    final var terms: String {
+        let end = credential?.expiresAt.map { String($0 / 1_000) } ?? "null"
+        guard let scope = credential?.scope else { return "\"expires_at\":\(end)" }
+        var names = JSONWriter()
+        for (index, name) in scope.names.enumerated() {
+            if index > 0 { names.raw(",") }
+            names.string(name)
+        }
+        return "\"expires_at\":\(end),\"subjects\":[\(String(decoding: names.bytes, as: UTF8.self))]"
     }
 
     private final func greet() {

@@ -147,7 +147,8 @@ final class IngestSocket: CredentialSession {
         }
         let now = SystemClock.wallMicroseconds()
         let count = pipeline.batch.pings.count
-        if let allowance, !gateway.limits.take(count, allowance, now: now) {
+        // A frame without pings counts as one, or it would be free.
+        if let allowance, !gateway.limits.take(max(count, 1), allowance, now: now) {
             connection.close(code: 4429, reason: gateway.limits.refuse(count, allowance, now: now).closeReason)
             return true
         }

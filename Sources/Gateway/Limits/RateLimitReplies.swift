@@ -40,18 +40,21 @@ extension RateLimits {
     func admits(_ request: WebRequest, on connection: WebConnection, isKnown: Bool) -> Bool {
         let endpoint = isKnown ? Self.endpoint(request.path) : "unknown"
         return apply(
-            admit(address: request.peer, endpoint: endpoint, now: SystemClock.wallMicroseconds()), connection)
+            admit(address: NetworkAddress(request.peer), endpoint: endpoint, now: SystemClock.monotonicMicroseconds()),
+            connection)
     }
 
     /// The same once the credential is known.
     func admits(_ credential: Credential, _ request: WebRequest, on connection: WebConnection) -> Bool {
         let endpoint = Self.endpoint(request.path)
-        return apply(admit(credential, endpoint: endpoint, now: SystemClock.wallMicroseconds()), connection)
+        return apply(admit(credential, endpoint: endpoint, now: SystemClock.monotonicMicroseconds()), connection)
     }
 
     /// A request's credential is not good.
     func failed(_ request: WebRequest) {
-        failed(address: request.peer, endpoint: Self.endpoint(request.path), now: SystemClock.wallMicroseconds())
+        failed(
+            address: NetworkAddress(request.peer), endpoint: Self.endpoint(request.path),
+            now: SystemClock.monotonicMicroseconds())
     }
 
     private func apply(_ decision: Decision, _ connection: WebConnection) -> Bool {
@@ -70,9 +73,10 @@ extension RateLimits {
 
     /// A WebSocket's handshake has come; the reply that refuses it, if any.
     func refusal(ofHandshake request: WebRequest) -> WebResponse? {
-        let now = SystemClock.wallMicroseconds()
+        let now = SystemClock.monotonicMicroseconds()
         guard
-            case .refused(let standing) = admit(address: request.peer, endpoint: Self.endpoint(request.path), now: now)
+            case .refused(let standing) = admit(
+                address: NetworkAddress(request.peer), endpoint: Self.endpoint(request.path), now: now)
         else { return nil }
         var problem = standing.problem
         problem.headers += standing.headers

@@ -1,7 +1,11 @@
 /// Every limit of a rate: requests by address and by credential, pings by credential. What goes beyond one is refused
 /// before anything is done for it, with the time after which it will be taken.
+///
+/// Requests are limited on the monotonic clock. Pings are on the wall clock, which their receipt is read from anyway: set
+/// forward it fills the buckets, set back it stops filling them for a moment.
 import RedisClient
 import Tracking
+import WebServer
 
 /// See the file's head. Lives on the loop's thread.
 final class RateLimits {
@@ -29,8 +33,9 @@ final class RateLimits {
     /// What a failed credential costs an address, in requests: guessing is slower than working.
     private static let failureCost = 10
 
-    private let isExempt: (String) -> Bool
-    private var addresses: BucketTable<ClientAddress>
+    private let exempt: AddressRanges
+    private let proxies: AddressRanges
+    private var addresses: BucketTable<NetworkAddress>
     private var credentials: BucketTable<String>
     private var devicePings: BucketTable<String>
     private var keyPings: BucketTable<String>
@@ -40,9 +45,12 @@ final class RateLimits {
     /// Refusals by `Scope`.
     private(set) var refusals = InlineArray<4, Int>(repeating: 0)
 
-    /// - Parameter isExempt: whether no limit an address applies to an address.
-    init(_ configuration: Configuration, isExempt: @escaping (String) -> Bool) {
-        self.isExempt = isExempt
+    /// - Parameters:
+    ///   - exempt: addresses that no limit an address applies to.
+    ///   - proxies: those that speak for others, and have none either.
+    init(_ configuration: Configuration, exempt: AddressRanges, proxies: AddressRanges) {
+        self.exempt = exempt
+        self.proxies = proxies
         addresses = BucketTable(
             RateLimit(perSecond: configuration.limitsAddressRequestsPerSecond, burst: configuration.limitsAddressBurst))
         credentials = BucketTable(
@@ -69,12 +77,18 @@ final class RateLimits {
 
     // MARK: Requests
 
-    /// A request has come from an address.
-    func admit(address: String, endpoint: String, now: Microseconds) -> Decision {
-        guard !addresses.limit.isUnlimited, !isExempt(address), let client = ClientAddress(address) else {
-            return .taken(nil)
+    /// A request has come from an address; nil is one that has no limit, such as a socket's of another family.
+    func admit(address: NetworkAddress?, endpoint: String, now: Microseconds) -> Decision {
+        guard let client = limited(address) else { return .taken(nil) }
+        return admit(client, "\(client)", &addresses, endpoint, .address, now)
+    }
+
+    /// Who is counted: an IPv4 address, or the 64 bits of an IPv6 address that its network has (RFC 6177).
+    private func limited(_ address: NetworkAddress?) -> NetworkAddress? {
+        guard !addresses.limit.isUnlimited, let address, !exempt.contains(address), !proxies.contains(address) else {
+            return nil
         }
-        return admit(client, client.text, &addresses, endpoint, .address, now)
+        return address.client
     }
 
     /// A request's credential is good.
@@ -84,11 +98,11 @@ final class RateLimits {
     }
 
     /// A request's credential was refused: its address pays.
-    func failed(address: String, endpoint: String, now: Microseconds) {
-        guard !addresses.limit.isUnlimited, !isExempt(address), let client = ClientAddress(address) else { return }
+    func failed(address: NetworkAddress?, endpoint: String, now: Microseconds) {
+        guard let client = limited(address) else { return }
         let index = addresses.index(of: client, now: now)
         addresses[index].charge(Self.failureCost, addresses.limit, now: now)
-        shared.add(Self.failureCost, of: client.text, endpoint: endpoint, addresses.limit)
+        shared.add(Self.failureCost, of: "\(client)", endpoint: endpoint, addresses.limit)
     }
 
     private func admit<Client>(

@@ -17,16 +17,17 @@ final class SharedCounters {
 
     private let windowSeconds: Int
     private var used: [Counter: (requests: Int, allowed: Int64)] = [:]
-    /// Until when a client is refused, in wall microseconds.
+    /// Until when a client is refused, in monotonic microseconds.
     private var refused: [String: Microseconds] = [:]
 
     init(windowSeconds: Int) {
         self.windowSeconds = windowSeconds
     }
 
-    /// What a client may use in a window: its rate throughout, and a burst.
+    /// What a client may use in a window: its rate throughout, and a burst. A second more, because a window begins with
+    /// the tick that tells of its first request: whoever keeps to one process's bucket is never refused here.
     func allowed(_ limit: RateLimit) -> Int64 {
-        limit.perSecond * Int64(windowSeconds) + limit.burst
+        limit.perSecond * Int64(windowSeconds + 1) + limit.burst
     }
 
     /// A client has made requests that count.
@@ -54,11 +55,16 @@ final class SharedCounters {
         guard redis.hasRoom else { return }
         for (counter, use) in used {
             let key = "rate_limit:\(counter.client):\(counter.endpoint)"
+            let windowSeconds = windowSeconds
             // The life is set with the key and stays: INCRBY does not touch it. EXPIRE's NX would need Redis 7.
             redis.send(["SET", key, "0", "EX", "\(windowSeconds)", "NX"]) { _ in }
             redis.send(["INCRBY", key, "\(use.requests)"]) { [weak self] reply in
                 guard case .integer(let total) = reply, total > use.allowed else { return }
-                redis.send(["PTTL", key]) { self?.refuse(counter.client, for: $0, now()) }
+                redis.send(["PTTL", key]) { reply in
+                    self?.refuse(counter.client, for: reply, now())
+                    // Without a life, since the SET failed for want of memory: it would refuse for ever.
+                    if reply == .integer(-1) { redis.send(["EXPIRE", key, "\(windowSeconds)"]) { _ in } }
+                }
             }
         }
     }

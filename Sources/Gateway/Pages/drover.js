@@ -1,4 +1,4 @@
-// Drover's live positions, for any runtime with WebSocket and EventTarget. No dependencies.
+// Drover's live positions, for any runtime with WebSocket and EventTarget. No dependencies but its own two parts.
 //
 //   import { DroverClient } from "/drover.js";
 //   const client = new DroverClient({ token: "…" });
@@ -10,13 +10,18 @@
 // The protocol is `drover.v1`, see /asyncapi.yaml. What is watched survives every reconnection, and the stream's cursor
 // resumes it, so that nothing is missed where the server still remembers.
 
+import { Seen } from "./assets/seen.js";
+import { Backoff, ServerClock, mayRetry } from "./assets/timing.js";
+
 /**
  * A driver's newest accepted ping. Degrees WGS84, metres, m/s, degrees clockwise from north, epoch milliseconds.
  * @typedef {{driver_id: string, subjects?: string[], recorded_at: number, lat: number, lng: number, speed?: number,
  *   heading?: number, accuracy?: number, distance_m?: number}} Position
  *
+ * Why a driver is not live: `no_ping`, `reconnecting`, `disconnected`, `ended`, `low_accuracy`, or `clock`, ahead by
+ * `clock_offset_ms`.
  * @typedef {{driver_id: string, subjects?: string[], state: "live"|"stale"|"offline", last_recorded_at?: number,
- *   reason?: string}} Status
+ *   reason?: string, clock_offset_ms?: number}} Status
  *
  * `retryAt` is on this device's clock (`Date.now()`); `code` is the WebSocket close code that led here.
  * @typedef {{name: "connecting"|"live"|"waiting"|"closed", retryAt?: number, code?: number, reason?: string}} State
@@ -26,28 +31,22 @@
  *   settle: (refusal: string|null) => void}} Watch
  *
  * A frame that awaits its answer; `resumes` marks one that carried the cursor.
- * @typedef {{login?: true, watches?: Map<string, Watch>, resumes?: boolean}} Question
+ * @typedef {{login?: "first"|"renewal", watches?: Map<string, Watch>, resumes?: boolean}} Question
+ *
+ * What the token is good for: until when, epoch ms (null: without end), and its subjects (null: not limited).
+ * @typedef {{expires_at: number|null, subjects: string[]|null}} Terms
  */
 
-/** The first retry waits up to this long, each further one up to twice as long; all times in ms. */
-const backoffBase = 1_000;
-const backoffLimit = 30_000;
-/** What an overloaded server (1013, 4429) is given on top. */
-const overloadPause = 2_000;
-/** After a connection that lasted this long the retries start from the base again. */
+/** After a connection that lasted this long the retries start from the shortest pause again, ms. */
 const settledAfter = 10_000;
 /** From opening the socket to the answered login; the server waits 5 s for the token. */
 const loginTimeout = 15_000;
 /** Far below the 16 KiB of a frame, and one refused for want of room takes few others with it. */
 const subjectsPerFrame = 50;
-const clockSamples = 16;
 /** No reason to wait any longer; no use for the socket: it may look open for minutes after its network is gone, and a
  * browser keeps that of a page one may return to. */
 const goodSigns = ["online", "pageshow"];
 const badSigns = ["offline", "pagehide"];
-
-/** 44xx says: do not retry, except after silence or slowness (4408) and too many (4429). */
-const mayRetry = (/** @type {number} */ code) => code < 4400 || code > 4499 || code === 4408 || code === 4429;
 
 /** The live endpoint of the server that this page came from: http becomes ws, https wss. */
 const ownEndpoint = () => new URL("/v1/track", globalThis.location.href).href.replace(/^http/, "ws");
@@ -57,8 +56,12 @@ const ownEndpoint = () => new URL("/v1/track", globalThis.location.href).href.re
  * - `state` ({@link State}): the connection changed.
  * - `positions` `{positions, snapshot, subject?}`: in `recorded_at` order a driver; after a reconnection some may
  *   repeat: compare `recorded_at`. `snapshot`: all there is for `subject` (a long one in several events), not a change.
+ *   What was missed while the connection was away is a change too.
+ * - `left` `{left}`: drivers that a subject no longer leads to: the server says so, a snapshot lacks them, or it is not
+ *   watched now. `gone` where no other subject leads to them: take them off the map.
  * - `refused` `{refused}`: subjects that are not watched (any more), each with its error code.
- * - `status` `{status}`, `left` `{left}`, `events` `{events}`, `expiring` `{in_s}`: the server's pushes as they are.
+ * - `renewed` ({@link Terms}): the server has taken another token.
+ * - `status` `{status}`, `events` `{events}`, `expiring` `{in_s}`: the server's pushes as they are.
  */
 export class DroverClient extends EventTarget {
   #url;
@@ -67,15 +70,18 @@ export class DroverClient extends EventTarget {
   /** @type {State} */ #state = { name: "closed", reason: "not connected yet" };
   /** @type {WebSocket|null} */ #socket = null;
   #liveSince = 0;
-  #attempts = 0;
+  #backoff = new Backoff();
+  #clock = new ServerClock();
   #nextId = 1;
   #flushing = false;
   /** @type {Map<string, Watch>} */ #watches = new Map();
   /** @type {Map<number, Question>} */ #questions = new Map();
+  #seen = new Seen((subject) => this.#watches.has(subject));
+  /** @type {Terms} */ #terms = { expires_at: null, subjects: null };
+  /** @type {{resolve: (terms: Terms) => void, reject: (error: Error) => void}[]} */ #renewals = [];
   /** @type {string|null} */ #cursor = null;
-  // The cursor that a resumption still needs: pushes move the newest one on before all is resumed.
+  // What a resumption still needs: pushes move the newest cursor on before all is resumed.
   /** @type {string|null} */ #resume = null;
-  /** @type {number[]} */ #offsets = [];
   #loginTimer = 0;
   #retryTimer = 0;
 
@@ -96,8 +102,11 @@ export class DroverClient extends EventTarget {
 
   get state() { return this.#state; }
 
+  /** What the token is good for, as the last log-in said. */
+  get terms() { return this.#terms; }
+
   /** Server clock minus this device's clock, ms; 0 until the server has spoken. */
-  get clockOffset() { return this.#offsets.length > 0 ? Math.max(...this.#offsets) : 0; }
+  get clockOffset() { return this.#clock.offset; }
 
   /** The server's time, epoch ms: less a `recorded_at` it is an honest age. */
   serverNow() { return Date.now() + this.clockOffset; }
@@ -107,7 +116,7 @@ export class DroverClient extends EventTarget {
     if (this.#state.name !== "closed") return;
     for (const type of goodSigns) globalThis.addEventListener?.(type, this.#wake);
     for (const type of badSigns) globalThis.addEventListener?.(type, this.#rest);
-    this.#attempts = 0;
+    this.#backoff.reset();
     this.#open();
   }
 
@@ -142,24 +151,37 @@ export class DroverClient extends EventTarget {
   unsubscribe(subjects) {
     const known = [];
     for (const subject of subjects) {
-      const watch = this.#watches.get(subject);
-      if (!watch) continue;
-      this.#watches.delete(subject);
-      if (watch.phase !== "wanted") known.push(subject);
-      watch.settle("unsubscribed");
+      const phase = this.#watches.get(subject)?.phase;
+      if (phase && phase !== "wanted") known.push(subject);
+      this.#letGo(subject, "unsubscribed");
     }
     if (this.#state.name !== "live") return;
     for (const chunk of chunked(known)) this.#ask({ unsubscribe: chunk }, {});
   }
 
+  /**
+   * Goes on with another token, without a break where the connection is open. Resolves once the server has taken it,
+   * and rejects where it does not, which ends the connection.
+   * @param {string} token
+   * @returns {Promise<Terms>}
+   */
+  renew(token) {
+    this.#token = token;
+    this.#terms = { ...this.#terms, expires_at: null };
+    if (this.#state.name === "live") this.#ask({ token }, { login: "renewal" });
+    return new Promise((resolve, reject) => { this.#renewals.push({ resolve, reject }); });
+  }
+
   #open() {
     clearTimeout(this.#retryTimer);
+    // Whose permission has ended asks for nothing any more.
+    if (this.#timeLeft() <= 0) return this.#finish(4401, "the session has ended");
     this.#setState({ name: "connecting" });
     const socket = new WebSocket(this.#url, ["drover.v1"]);
     this.#socket = socket;
     socket.onopen = () => {
-      this.#offsets = [];  // This device may have slept since the last samples.
-      this.#ask({ token: this.#token }, { login: true });
+      this.#clock.reset();
+      this.#ask({ token: this.#token }, { login: "first" });
     };
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code, reason }) => this.#dropped(code, reason);
@@ -186,14 +208,11 @@ export class DroverClient extends EventTarget {
     clearTimeout(this.#loginTimer);
     this.#socket = null;
     this.#questions.clear();
+    this.#seen.abort();
     for (const watch of this.#watches.values()) if (watch.phase === "asked") watch.phase = "wanted";
     if (!mayRetry(code)) return this.#finish(code, reason);
-    if (this.#state.name === "live" && Date.now() - this.#liveSince >= settledAfter) this.#attempts = 0;
-    // Full jitter: the viewers of a restarted server come back spread out, not in waves
-    // (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
-    const ceiling = Math.min(backoffLimit, backoffBase * 2 ** Math.min(this.#attempts, 10));
-    this.#attempts += 1;
-    const delay = Math.random() * ceiling + (code === 1013 || code === 4429 ? overloadPause : 0);
+    if (this.#state.name === "live" && Date.now() - this.#liveSince >= settledAfter) this.#backoff.reset();
+    const delay = Math.max(0, Math.min(this.#backoff.next(code), this.#timeLeft()));
     this.#retryTimer = setTimeout(() => this.#open(), delay);
     this.#setState({ name: "waiting", retryAt: Date.now() + delay, code, reason });
   }
@@ -210,8 +229,12 @@ export class DroverClient extends EventTarget {
       this.#watches.delete(subject);
       watch.settle("closed");
     }
+    for (const { reject } of this.#renewals.splice(0)) reject(new Error(`closed with ${code}: ${reason}`));
     this.#setState({ name: "closed", code, reason });
   }
+
+  /** Until the permission ends, ms; Infinity where it does not. */
+  #timeLeft() { return (this.#terms.expires_at ?? Infinity) - this.serverNow(); }
 
   #wake = () => {
     if (this.#state.name === "waiting") this.#open();
@@ -222,10 +245,7 @@ export class DroverClient extends EventTarget {
   };
 
   /** @param {State} state */
-  #setState(state) {
-    this.#state = state;
-    this.#emit("state", state);
-  }
+  #setState(state) { this.#emit("state", this.#state = state); }
 
   /** @param {string} type @param {unknown} detail */
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
@@ -248,6 +268,20 @@ export class DroverClient extends EventTarget {
     const watch = { phase: "wanted", answer, settle };
     this.#watches.set(subject, watch);
     return watch;
+  }
+
+  // Watches a subject no longer, for a reason, and tells who is seen no more.
+  /** @param {string} subject @param {string} reason */
+  #letGo(subject, reason) {
+    const watch = this.#watches.get(subject);
+    this.#watches.delete(subject);
+    watch?.settle(reason);
+    this.#tellLeft(this.#seen.drop(subject));
+  }
+
+  /** @param {import("./assets/seen.js").Departure[]} left */
+  #tellLeft(left) {
+    if (left.length > 0) this.#emit("left", { left });
   }
 
   // Subscriptions of one turn of the event loop share their frames.
@@ -279,20 +313,18 @@ export class DroverClient extends EventTarget {
   /** @param {unknown} data */
   #receive(data) {
     let frame;
-    try {
-      frame = JSON.parse(String(data));
-    } catch {
+    try { frame = JSON.parse(String(data)); } catch {
       return this.#abandon("the server sent a frame that is not JSON");
     }
-    const now = frame.now ?? frame.hello?.now;
-    if (typeof now === "number") {
-      // Each is too small by the frame's time under way, so the largest is the best.
-      this.#offsets.push(now - Date.now());
-      if (this.#offsets.length > clockSamples) this.#offsets.shift();
-    }
+    this.#clock.heard(frame.now ?? frame.hello?.now);
     if (typeof frame.id === "number") return this.#answered(frame);
-    if (frame.positions) this.#emit("positions", { positions: frame.positions, snapshot: false });
-    for (const type of ["status", "left", "events"]) if (frame[type]) this.#emit(type, { [type]: frame[type] });
+    if (frame.positions) this.#emit("positions", { positions: this.#seen.admit(frame.positions), snapshot: false });
+    if (frame.status) this.#emit("status", { status: this.#seen.admit(frame.status) });
+    if (frame.left) this.#tellLeft(this.#seen.leave(frame.left));
+    if (frame.events) {
+      this.#emit("events", { events: frame.events });
+      for (const { type, subject } of frame.events) if (type === "ended") this.#letGo(subject, "ended");
+    }
     if (frame.expiring) this.#emit("expiring", frame.expiring);
     if (frame.cursor) this.#cursor = frame.cursor;
   }
@@ -302,17 +334,20 @@ export class DroverClient extends EventTarget {
     const question = this.#questions.get(frame.id);
     if (!question) return;
     if (!frame.more) this.#questions.delete(frame.id);
-    if (question.login) this.#loggedIn(frame);
+    if (question.login) this.#loggedIn(frame, question.login);
     else if (question.watches) this.#subscribed(frame, question.watches, question.resumes);
   }
 
-  /** @param {any} frame */
-  #loggedIn(frame) {
+  /** @param {any} frame @param {"first"|"renewal"} login */
+  #loggedIn(frame, login) {
     if (frame.error) {
       if (frame.error.retry) return this.#abandon(frame.error.message);
       this.#forgetSocket();
       return this.#finish(frame.error.code === "forbidden" ? 4403 : 4401, frame.error.message);
     }
+    this.#terms = { expires_at: frame.expires_at ?? null, subjects: frame.subjects ?? null };
+    for (const { resolve } of this.#renewals.splice(0)) resolve(this.#terms);
+    if (login === "renewal") return this.#emit("renewed", this.#terms);
     clearTimeout(this.#loginTimer);
     this.#liveSince = Date.now();
     this.#resume ??= this.#cursor;
@@ -328,10 +363,11 @@ export class DroverClient extends EventTarget {
     if (frame.error?.retry) {
       for (const watch of watches.values()) if (watch.phase === "asked") watch.phase = "wanted";
       if (resumes) return this.#abandon(frame.error.message);
-      return this.#scheduleFlush(backoffBase * (1 + 2 * Math.random()));
+      return this.#scheduleFlush(Backoff.shortly());
     }
-    for (const [subject, { recovered, positions }] of Object.entries(frame.subscribed ?? {})) {
-      this.#emit("positions", { positions: positions ?? [], snapshot: !recovered, subject });
+    for (const [subject, { recovered, positions = [] }] of Object.entries(frame.subscribed ?? {})) {
+      if (!recovered) this.#seen.begin(subject);
+      this.#emit("positions", { positions: this.#seen.admit(positions), snapshot: !recovered, subject });
     }
     /** @type {Record<string, string>} */
     const refused = frame.error
@@ -340,16 +376,17 @@ export class DroverClient extends EventTarget {
     for (const [subject, code] of Object.entries(refused)) {
       const watch = watches.get(subject);
       // The caller may have let go of it, or asked anew, since.
-      if (watch && this.#watches.get(subject) === watch) this.#watches.delete(subject);
+      if (watch && this.#watches.get(subject) === watch) this.#letGo(subject, code);
       watch?.settle(code);
       watches.delete(subject);
     }
     if (Object.keys(refused).length > 0) this.#emit("refused", { refused });
     if (frame.more) return;
     // Only a complete snapshot may be resumed from.
-    for (const watch of watches.values()) {
+    for (const [subject, watch] of watches) {
       watch.phase = "held";
       watch.settle(null);
+      this.#tellLeft(this.#seen.finish(subject));
     }
     if (frame.cursor) this.#cursor = frame.cursor;
     if (![...this.#questions.values()].some((other) => other.resumes)) this.#resume = null;

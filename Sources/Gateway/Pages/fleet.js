@@ -1,5 +1,5 @@
-// The dispatcher's page: who is in view, and how are they? Drivers are found by asking for the visible box every few
-// seconds; those found are watched live, as many as the session has room for.
+// The dispatcher's page: who is in view, and how are they? A key that may see everybody watches the box in view; one that
+// is limited, or a session, watches what it is limited to.
 
 import { DroverClient } from "/drover.js";
 import { createMap } from "./ground.js";
@@ -8,36 +8,47 @@ import { DriverRows } from "./rows.js";
 import {
   Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, setText, showConnection,
 } from "./page.js";
+import { lengthWords } from "./words.js";
 
 /** @typedef {import("/drover.js").Position} Position */
+/** @typedef {import("./seen.js").Departure} Departure */
 
-const pollEvery = 3_000;
-const settleTime = 400;
-const pageLimit = 1_000;
-const world = "-85,-180,85,180";
+/** How long the map has to lie still before another box is asked for, ms. */
+const settleTime = 300;
+/** More markers than these serve nobody. */
+const mostMarkers = 1_000;
+/** What is watched reaches beyond the view by this part of it on each side, and may do so by this much. */
+const margin = 0.25;
+const mostMargin = 1.5;
+const world = "area:-90,-180,90,180";
 
-const settings = await loadSettings();
+// First of all, so that the key leaves the address at once.
 const credential = new Credential("drover.fleet");
+const settings = await loadSettings();
 const map = createMap(byId("map"), settings);
 /** @type {DroverClient|null} */ let client = null;
 const vans = new Vans(map, settings, () => client?.serverNow() ?? Date.now(), ({ id }) => follow(id));
 const rows = new DriverRows(byId("drivers"), vans, follow);
-/** @type {Set<string>} */ let watched = new Set();
-/** @type {Set<string>} */ let refused = new Set();
-/** The session has room for no more subjects; the other drivers move with each answer about the box. */
-let full = false;
+/** What is watched by name. Else it is a box, and what that spans; null is everywhere. */
+/** @type {string[]} */ let subjects = [];
+let area = "";
+/** @type {any} */ let bounds = null;
 let followed = "";
 /** Until somebody is found, or the map is moved by hand, everybody is looked for, wherever they are. */
 let firstLook = true;
+/** The server has told who is there. */
+let answered = false;
 let truncated = false;
-let failing = false;
-let pollTimer = 0;
+let lookTimer = 0;
 
 exposeToTests(map, vans, () => client);
 map.on("dragstart", () => follow(""));
 map.on("movestart", () => { firstLook = false; });
 // Following moves the map all the time.
-map.on("moveend", () => { if (client && followed === "") askSoon(settleTime); });
+map.on("moveend", () => {
+  clearTimeout(lookTimer);
+  lookTimer = setTimeout(look, settleTime);
+});
 byId("search").oninput = () => {
   notice("");
   rows.filter(byId("search").value);
@@ -58,151 +69,134 @@ async function start(token, why = "") {
   credential.keep(key);
   const current = new DroverClient({ token: key });
   client = current;
-  // A push under way for one that has left the view does not bring it back.
-  current.on("positions", (detail) => {
-    take(detail.positions.filter((/** @type {Position} */ { driver_id }) => watched.has(driver_id)));
-  });
+  let begun = false;
+  current.on("positions", ({ positions }) => take(positions));
   current.on("status", ({ status }) => status.forEach(vans.report, vans));
-  current.on("refused", (detail) => {
-    for (const [subject, code] of Object.entries(detail.refused)) {
-      const id = subject.slice("driver:".length);
-      watched.delete(id);
-      if (code === "limit") full = true;
-      else refused.add(id);
-    }
+  current.on("left", ({ left }) => left.forEach(letGo));
+  current.on("refused", ({ refused }) => {
+    notice(Object.entries(refused).map(([subject, code]) => `${subject} cannot be watched: ${code}.`).join(" "));
   });
+  current.on("expiring", ({ in_s }) => notice(`This session ends in ${lengthWords(in_s * 1000)}.`));
+  current.on("renewed", () => notice(""));
   current.on("state", (state) => {
     if (client !== current) return;
     showConnection(state);
+    if (state.name === "live" && !begun) {
+      begun = true;
+      begin(current);
+    }
     if (state.name === "closed") start("", refusalWords(state.code, state.reason));
   });
   current.connect();
-  askSoon(0);
 }
 
 function stop() {
   const former = client;
   client = null;
   former?.close();
-  clearTimeout(pollTimer);
+  clearTimeout(lookTimer);
   for (const { id } of vans.all) vans.remove(id);
-  watched = new Set();
-  refused = new Set();
-  full = truncated = false;
+  subjects = [];
+  area = "";
+  bounds = null;
+  answered = truncated = false;
   firstLook = true;
   follow("");
   refresh();
 }
 
-/** @param {number} delay ms */
-function askSoon(delay) {
-  clearTimeout(pollTimer);
-  pollTimer = setTimeout(poll, delay);
-}
-
-async function poll() {
-  pollTimer = 0;
-  if (document.hidden) return askSoon(pollEvery);
-  const current = client;
-  let found;
-  try {
-    found = await drivers(firstLook ? world : visibleBox());
-  } catch (error) {
-    if (client !== current) return;
-    const { status = 0, retryAfter = 0, message } = /** @type {Refusal} */ (error);
-    if (status === 401 || status === 403) return start("", refusalWords(status));
-    failing = true;
-    notice(status === 0 ? "The gateway cannot be reached. Trying again." : message);
-    return askSoon(Math.max(pollEvery, retryAfter * 1000));
+// Watches what the address names, else what the credential is limited to, else the view.
+/** @param {DroverClient} current */
+async function begin(current) {
+  const limits = current.terms.subjects;
+  // A prefix is no subject that one could watch.
+  const covered = limits?.filter((name) => !name.endsWith("*")) ?? [];
+  subjects = credential.subjects.length > 0 ? credential.subjects : covered;
+  if (subjects.length === 0 && limits) {
+    return notice(`This key is limited to ${limits.join(", ")}: find drivers by their names.`);
   }
-  // The key may have been changed while this was under way.
+  if (subjects.length === 0) area = world;
+  await current.subscribe(area === "" ? subjects : [area]);
   if (client !== current) return;
-  if (failing) notice("");
-  failing = false;
-  truncated = found.length >= pageLimit;
-  if (firstLook && found.length > 0) {
-    firstLook = false;
-    map.fitBounds(L.latLngBounds(found), { padding: [40, 40], maxZoom: 14, animate: false });
-  }
-  meet(found);
-  // The map may have been moved meanwhile, and be asked about sooner.
-  if (pollTimer === 0) askSoon(pollEvery);
+  answered = true;
+  fitAll();
+  look();
 }
 
-/** @typedef {Error & {status?: number, retryAfter?: number}} Refusal */
-
-/** @param {string} path */
-async function ask(path) {
-  const response = await fetch(path, { headers: { Authorization: `Bearer ${credential.token}` }, cache: "no-store" });
-  if (response.ok) return response.json();
-  const { status, headers } = response;
-  const { detail, title } = await response.json().catch(() => ({}));
-  throw Object.assign(new Error(`The gateway answered ${status}: ${detail ?? title ?? ""}`), {
-    status, retryAfter: Number(headers.get("Retry-After")) || 0,
+// Brings everybody into view who was found first.
+function fitAll() {
+  if (!firstLook || vans.all.length === 0) return;
+  firstLook = false;
+  map.fitBounds(L.latLngBounds(vans.all.map(({ position }) => position)), {
+    padding: [40, 40], maxZoom: 14, animate: false,
   });
 }
 
-/** @param {string} area @returns {Promise<Position[]>} */
-const drivers = async (area) => (await ask(`/v1/drivers?area=${area}&limit=${pageLimit}`)).drivers;
-
-// The visible box within the one world that has coordinates.
-function visibleBox() {
-  const box = map.getBounds();
-  const ends = [[box.getSouth(), 85], [box.getWest(), 180], [box.getNorth(), 85], [box.getEast(), 180]];
-  return ends.map(([degrees, limit]) => Math.min(limit, Math.max(-limit, degrees)).toFixed(6)).join(",");
+// Watches another box where the one that is watched does not fit the view any more.
+function look() {
+  const current = client;
+  if (!current || area === "" || firstLook) return;
+  const view = map.getBounds();
+  if (bounds?.contains(view) && view.pad(mostMargin).contains(bounds)) return;
+  const former = area;
+  bounds = view.pad(margin);
+  area = subjectOf(bounds);
+  if (area === former) return;
+  truncated = false;
+  // The new one first, so that nobody who is in both is ever away.
+  current.subscribe([area]).then(() => {
+    if (former !== area) current.unsubscribe([former]);
+    for (const van of vans.all) if (van.state === "offline" && van.id !== followed && isFar(van)) vans.remove(van.id);
+    refresh();
+  });
 }
 
-// Puts those found on the map, lets go of those that left, and watches who is here.
-/** @param {Position[]} found */
-function meet(found) {
-  const here = new Set(found.map(({ driver_id }) => driver_id));
-  take(found);
-  // One that fell silent is no longer found, yet stays where it was last seen. The margin spares one at the edge.
-  const margin = map.getBounds().pad(0.1);
-  for (const { id, position } of vans.all) {
-    if (!here.has(id) && id !== followed && !margin.contains(position)) vans.remove(id);
-  }
-  const gone = [...watched].filter((id) => !vans.get(id));
-  if (gone.length > 0) {
-    client?.unsubscribe(gone.map((id) => `driver:${id}`));
-    for (const id of gone) watched.delete(id);
-    full = false;
-  }
-  if (!full) watch(vans.all.map(({ id }) => id));
-  refresh();
-}
-
-/** @param {string[]} ids */
-function watch(ids) {
-  const added = ids.filter((id) => !watched.has(id) && !refused.has(id));
-  for (const id of added) watched.add(id);
-  if (added.length > 0) client?.subscribe(added.map((id) => `driver:${id}`));
+// The box within the one world that has coordinates.
+/** @param {any} box */
+function subjectOf(box) {
+  const ends = [[box.getSouth(), 90], [box.getWest(), 180], [box.getNorth(), 90], [box.getEast(), 180]];
+  const texts = ends.map(([degrees, limit]) => Math.min(limit, Math.max(-limit, degrees)).toFixed(6));
+  return `area:${texts.join(",")}`;
 }
 
 /** @param {Position[]} positions */
 function take(positions) {
   for (const position of positions) {
-    if (vans.place(position) && position.driver_id === followed) goAlong();
+    if (!vans.get(position.driver_id) && vans.all.length >= mostMarkers) truncated = true;
+    else if (vans.place(position) && position.driver_id === followed) goAlong();
   }
+  // Who comes only now is looked for too.
+  if (answered) fitAll();
 }
+
+/** @param {Departure} departure */
+function letGo({ driver_id, subject, gone }) {
+  const van = vans.get(driver_id);
+  if (!van || !gone) return;
+  // One that fell silent is in no new box, yet stays where it was last seen.
+  if (subject !== area && van.state === "offline" && !isFar(van)) return;
+  vans.remove(driver_id);
+}
+
+/** @param {import("./markers.js").Van} van */
+const isFar = ({ position }) => !map.getBounds().pad(0.1).contains(position);
 
 // Follows a driver, or nobody; choosing the same one again lets go.
 /** @param {string} id */
 function follow(id) {
+  if (isWatchedAlone(followed)) client?.unsubscribe([`driver:${followed}`]);
   followed = id === followed ? "" : id;
   vans.select(followed);
   rows.select(followed);
   const van = vans.get(followed);
   if (!van) return;
-  if (full && !watched.has(followed)) {
-    // The one looked at goes before any other.
-    const [other] = watched;
-    client?.unsubscribe([`driver:${other}`]);
-    watched.delete(other);
-  }
-  watch([followed]);
+  if (isWatchedAlone(followed)) client?.subscribe([`driver:${followed}`]);
   map.setView(van.drawn, Math.max(15, map.getZoom()));
 }
+
+// Watched by its own name a driver stays on the map wherever it goes. A session sees nothing but what it names.
+/** @param {string} id */
+const isWatchedAlone = (id) => id !== "" && !credential.isLink && !subjects.includes(`driver:${id}`);
 
 // Moves the map as the followed marker glides, so that it stays in the middle.
 function goAlong() {
@@ -212,6 +206,8 @@ function goAlong() {
   map.panTo(van.position, { animate: lasts > 0, duration: lasts / 1000, easeLinearity: 1, noMoveStart: true });
 }
 
+/** @typedef {Error & {status?: number}} Refusal */
+
 // Follows the driver of that name, wherever it is.
 /** @param {string} text */
 async function search(text) {
@@ -219,13 +215,25 @@ async function search(text) {
   const id = rows.firstMatch;
   if (id) return id === followed ? undefined : follow(id);
   try {
-    take([await ask(`/v1/drivers/${encodeURIComponent(text)}/position`)]);
+    const position = await ask(`/v1/drivers/${encodeURIComponent(text)}/position`);
+    vans.place(position);
     follow(text);
     refresh();
   } catch (error) {
-    const { status } = /** @type {Refusal} */ (error);
-    notice(status === 404 || status === 400 ? `No driver “${text}” has a position.` : String(error));
+    const { status = 0, message } = /** @type {Refusal} */ (error);
+    if (status === 404 || status === 400) notice(`No driver “${text}” has a position.`);
+    else if (status === 403) notice(`This key may not see “${text}”.`);
+    else notice(status === 0 ? "The gateway cannot be reached." : message);
   }
+}
+
+/** @param {string} path */
+async function ask(path) {
+  const response = await fetch(path, { headers: { Authorization: `Bearer ${credential.token}` }, cache: "no-store" });
+  if (response.ok) return response.json();
+  const { detail, title } = await response.json().catch(() => ({}));
+  const { status } = response;
+  throw Object.assign(new Error(`The gateway answered ${status}: ${detail ?? title ?? ""}`), { status });
 }
 
 function refresh() {

@@ -1,21 +1,40 @@
-// The customer's page: watches the subjects that the link names and keeps them in view.
+// The customer's page: watches what the link is for, keeps it in view, and says how it stands until the link ends.
 
 import { DroverClient } from "/drover.js";
 import { createMap } from "./ground.js";
+import { endWords, headline, topicWords } from "./headline.js";
 import { Vans } from "./markers.js";
 import { DriverRows } from "./rows.js";
 import {
-  Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, showConnection,
+  Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, say, setText, showConnection,
 } from "./page.js";
+import { lengthWords } from "./words.js";
 
-const settings = await loadSettings();
+/** @typedef {import("/drover.js").Position} Position */
+
+/** How long a hand-over stays told, ms. */
+const newsLasts = 12_000;
+
+// First of all, so that the token leaves the address at once.
 const credential = new Credential("drover.map");
+const settings = await loadSettings();
 const map = createMap(byId("map"), settings);
 /** @type {DroverClient|null} */ let client = null;
-const vans = new Vans(map, settings, () => client?.serverNow() ?? Date.now(), ({ id }) => lookAt(id));
+const vans = new Vans(map, settings, () => client?.serverNow() ?? Date.now(), ({ id }) => lookAt(id), nameOf);
 const rows = new DriverRows(byId("drivers"), vans, lookAt);
+/** What is watched, once the server has said what the link is for. */
+/** @type {string[]} */ let subjects = [];
+/** The server has answered who is watched. */
+let answered = false;
+/** Where there are several drivers, each has a number. */
+/** @type {Map<string, number>} */ let numbers = new Map();
+/** Somebody was on the map before. */
+let hadSomebody = false;
 /** The map goes along with the drivers until somebody drags it. */
 let following = true;
+/** When the link ends is told from its last minute on. */
+let expiring = false;
+let newsTimer = 0;
 
 exposeToTests(map, vans, () => client);
 map.on("dragstart", () => setFollowing(false));
@@ -23,66 +42,144 @@ byId("recenter").onclick = () => {
   setFollowing(true);
   frame(true);
 };
-setInterval(() => {
-  rows.refresh();
-  showConnection(client?.state);
-}, 1000);
+setInterval(refresh, 1000);
 
-open(credential.token || await askForKey(""));
+if (credential.ended) finish(credential.ended, true);
+else open(credential.token || await askForKey(""));
 
 /** @param {string} token */
 function open(token) {
   credential.keep(token);
-  client = new DroverClient({ token });
+  const current = new DroverClient({ token });
+  client = current;
   let wasLive = false;
-  client.on("positions", ({ positions }) => take(positions));
-  client.on("status", ({ status }) => status.forEach(vans.report, vans));
-  client.on("left", ({ left }) => {
-    for (const { driver_id } of left) vans.remove(driver_id);
-    rows.refresh();
+  answered = false;
+  current.on("positions", ({ positions }) => take(positions));
+  current.on("status", ({ status }) => {
+    status.forEach(vans.report, vans);
+    refresh();
   });
-  client.on("refused", ({ refused }) => tell(`This key may not watch ${Object.keys(refused).join(", ")}.`));
-  client.on("expiring", ({ in_s }) => tell(`This link ends in ${in_s} s.`));
-  client.on("state", async (state) => {
-    showConnection(state);
+  current.on("left", ({ left }) => {
+    for (const { driver_id, gone } of left) if (gone) vans.remove(driver_id);
+    refresh();
+  });
+  current.on("events", ({ events }) => events.forEach(tellEvent));
+  current.on("refused", ({ refused }) => notice(`This link may not watch ${Object.keys(refused).join(", ")}.`));
+  current.on("expiring", ({ in_s }) => {
+    expiring = true;
+    say(`This tracking ends in ${lengthWords(in_s * 1000)}.`);
+    refresh();
+  });
+  current.on("renewed", () => { expiring = false; });
+  current.on("state", async (state) => {
     if (state.name === "live" && !wasLive) {
       wasLive = true;
-      watch();
+      watch(current);
     }
+    refresh();
     if (state.name !== "closed") return;
-    const why = refusalWords(state.code, state.reason);
-    if (wasLive) tell(state.code === 4401 ? "This link has ended." : why);
-    else open(await askForKey(why));
+    if (wasLive || credential.isLink) return finish(state.code ?? 0, wasLive);
+    open(await askForKey(refusalWords(state.code, state.reason)));
   });
-  client.connect();
+  current.connect();
 }
 
-async function watch() {
-  const subjects = watchedSubjects();
-  if (subjects.length === 0) return tell("This link names nobody to watch.");
-  await client?.subscribe(subjects);
-  rows.refresh();
-  if (vans.all.length === 0 && byId("notice").hidden) tell("No position yet. It will appear here.");
+/** @param {DroverClient} current */
+async function watch(current) {
+  // A prefix is no subject that one could watch.
+  const covered = (current.terms.subjects ?? []).filter((name) => !name.endsWith("*"));
+  subjects = credential.subjects.length > 0 ? credential.subjects : covered;
+  setText(byId("topic"), topicWords(subjects));
+  if (subjects.length === 0) return notice("This link names nobody to watch.");
+  await current.subscribe(subjects);
+  answered = true;
+  refresh();
 }
 
-/** What to watch: what the link says. A tracking session that names its own subjects is asked here, once it does. */
-function watchedSubjects() {
-  return credential.subjects;
-}
-
-/** @param {import("/drover.js").Position[]} positions */
+/** @param {Position[]} positions */
 function take(positions) {
   const before = vans.all.length;
   const moved = positions.filter((position) => vans.place(position)).length > 0;
   if (vans.all.length > before) {
-    tell("");
-    byId("card").hidden = false;
-    rows.refresh();
-    // Nothing is gained by flying in from where nobody is.
-    frame(true, before > 0);
+    // Who comes later is flown to; nothing is gained by flying in from where nobody ever was.
+    refresh();
+    frame(true, hadSomebody);
+    hadSomebody = true;
   } else if (moved) {
     frame(false);
   }
+}
+
+/** @param {{type: string, subject: string}} event */
+function tellEvent({ type }) {
+  if (type === "assigned") tellNews(hadSomebody ? "A new driver has taken over." : "A driver is assigned.");
+  if (type === "arriving") tellNews("The driver is about to arrive.");
+  if (type === "arrived") tellNews("The driver has arrived.");
+}
+
+// Tells something that is news for a moment only.
+/** @param {string} text */
+function tellNews(text) {
+  notice(text);
+  clearTimeout(newsTimer);
+  newsTimer = setTimeout(() => notice(""), newsLasts);
+}
+
+// The link is good for nothing any more: nothing is asked, nobody is shown.
+/** @param {number} code the WebSocket close code @param {boolean} wasLive */
+function finish(code, wasLive) {
+  const words = credential.isLink || credential.ended ? endWords(code, wasLive)
+    : { title: "This map has ended", details: refusalWords(code) };
+  credential.end(code);
+  for (const { id } of vans.all) vans.remove(id);
+  rows.refresh();
+  clearTimeout(newsTimer);
+  notice("");
+  document.body.dataset.phase = "ended";
+  showCard(words);
+  say(`${words.title}. ${words.details}`);
+  byId("expiry").hidden = byId("recenter").hidden = true;
+}
+
+/** Brings all that is said up to the clock and the connection. */
+function refresh() {
+  if (!client || credential.ended) return;
+  number();
+  rows.refresh();
+  // "Live" beside a driver that is not would be a lie.
+  showConnection(client.state, vans.all.some(({ state }) => state === "live") ? "Live" : "Connected");
+  const { length } = vans.all;
+  document.body.dataset.phase = length > 0 ? "seen" : "waiting";
+  const words = headline({
+    isLive: client.state.name === "live", isAnswered: answered, subjects, awaited: vans.awaited, vans: vans.all,
+    ageOf: (van) => vans.ageOf(van), nameOf,
+  });
+  showCard(words);
+  byId("card").dataset.state = length === 1 && client.state.name === "live" ? vans.all[0].state : "";
+  // One driver is described by the headline already.
+  byId("drivers").hidden = length === 0 || (length === 1 && credential.isLink);
+  const { expires_at } = client.terms;
+  const left = expires_at === null ? Infinity : expires_at - client.serverNow();
+  byId("expiry").hidden = !expiring || left > 90_000;
+  setText(byId("expiry"), `This tracking ends in ${lengthWords(Math.max(0, left))}.`);
+}
+
+/** @param {import("./headline.js").Headline} words */
+function showCard({ title, details }) {
+  setText(byId("headline"), title);
+  setText(byId("details"), details);
+  byId("card").hidden = false;
+}
+
+// A customer knows no driver's id.
+/** @param {string} id */
+function nameOf(id) {
+  if (!credential.isLink) return id;
+  return numbers.size < 2 ? "Your driver" : `Driver ${numbers.get(id) ?? numbers.size + 1}`;
+}
+
+function number() {
+  numbers = new Map(vans.all.map(({ id }) => id).sort().map((id, index) => [id, index + 1]));
 }
 
 // Brings the drivers into view where one has left it, or in any case when told to.
@@ -116,10 +213,4 @@ function lookAt(id) {
 function setFollowing(on) {
   following = on;
   byId("recenter").hidden = on || vans.all.length === 0;
-}
-
-/** @param {string} text "" for nothing */
-function tell(text) {
-  notice(text);
-  byId("card").hidden = text === "" && vans.all.length === 0;
 }

@@ -1,7 +1,8 @@
 // The drivers on the map: a disc each that glides from ping to ping, turns with the heading, and says by colour and
 // shape whether it is live, stale or offline (the style sheet says how).
 
-import { ageWords, setText } from "./page.js";
+import { setText } from "./page.js";
+import { ageWords } from "./words.js";
 
 /** @typedef {import("/drover.js").Position} Position */
 /** @typedef {import("/drover.js").Status} Status */
@@ -10,6 +11,8 @@ import { ageWords, setText } from "./page.js";
 const shortestGlide = 100;
 const longestGlide = 5_000;
 const glideSlack = 1.1;
+/** Positions of one frame are handed over within this, ms. */
+const sameFrame = 5;
 /** With more drivers only the chosen one shows its name. */
 export const crowd = 60;
 const severity = { live: 0, stale: 1, offline: 2 };
@@ -25,6 +28,8 @@ const severity = { live: 0, stale: 1, offline: 2 };
 
 export class Vans {
   /** @type {Map<string, Van>} */ #vans = new Map();
+  // What was said of drivers that have no position yet.
+  /** @type {Map<string, Status>} */ #awaited = new Map();
   /** @type {Set<Van>} */ #gliding = new Set();
   #still = matchMedia("(prefers-reduced-motion: reduce)");
   #zooming = false;
@@ -36,12 +41,14 @@ export class Vans {
    * @param {{stale_s: number, offline_s: number}} limits
    * @param {() => number} serverNow epoch ms
    * @param {(van: Van) => void} onPick
+   * @param {(id: string) => string} nameOf what a driver is called here
    */
-  constructor(map, limits, serverNow, onPick) {
+  constructor(map, limits, serverNow, onPick, nameOf = (id) => id) {
     this.map = map;
     this.limits = limits;
     this.serverNow = serverNow;
     this.onPick = onPick;
+    this.nameOf = nameOf;
     // Leaflet animates a zoom itself; a marker moved meanwhile would jump.
     map.on("zoomstart", () => { this.#zooming = true; });
     map.on("zoomend", () => {
@@ -51,6 +58,9 @@ export class Vans {
   }
 
   get all() { return [...this.#vans.values()]; }
+
+  /** How many drivers are known without a position. */
+  get awaited() { return this.#awaited.size; }
 
   /** @param {string} id */
   get(id) { return this.#vans.get(id); }
@@ -75,13 +85,15 @@ export class Vans {
   /** @param {Status} status */
   report(status) {
     const van = this.#vans.get(status.driver_id);
-    if (!van) return;
+    // Who joins is introduced by a status, which the position follows.
+    if (!van) return void this.#awaited.set(status.driver_id, status);
     van.status = status;
     this.refresh(van);
   }
 
   /** @param {string} id */
   remove(id) {
+    this.#awaited.delete(id);
     const van = this.#vans.get(id);
     if (!van) return;
     this.#vans.delete(id);
@@ -117,7 +129,8 @@ export class Vans {
       van.state = state;
       van.circle?.getElement()?.classList.toggle("old", state !== "live");
     }
-    setText(van.label, state === "live" ? van.id : `${van.id} · ${ageWords(age)}`);
+    const name = this.nameOf(van.id);
+    setText(van.label, state === "live" ? name : `${name} · ${ageWords(age)}`);
   }
 
   // Shows the names that have room beside every disc and the names before them: the chosen driver's first, then those
@@ -161,6 +174,7 @@ export class Vans {
   #add(position) {
     const element = document.createElement("div");
     element.className = "van";
+    element.dataset.driver = position.driver_id;
     const label = document.createElement("span");
     label.className = "van-label";
     element.append(vanShape(), label);
@@ -169,8 +183,10 @@ export class Vans {
     /** @type {Van} */
     const van = {
       id: position.driver_id, position, drawn: { lat: position.lat, lng: position.lng }, glide: null, interval: 0,
-      arrivedAt: performance.now(), state: "live", status: null, turn: 0, marker, circle: null, element, label,
+      arrivedAt: performance.now(), state: "live", turn: 0, marker, circle: null, element, label,
+      status: this.#awaited.get(position.driver_id) ?? null,
     };
+    this.#awaited.delete(van.id);
     marker.on("click", () => this.onPick(van));
     element.classList.toggle("selected", van.id === this.#selected);
     this.#vans.set(van.id, van);
@@ -180,12 +196,14 @@ export class Vans {
   /** @param {Van} van @param {Position} position */
   #move(van, position) {
     const now = performance.now();
-    // A burst is shown as fast as it comes, a late ping as slowly as it was made.
+    // A burst is shown as fast as it comes, a late ping as slowly as it was made. What was missed comes all at once and
+    // says nothing of how fast the next will come.
     const gap = Math.min(now - van.arrivedAt, position.recorded_at - van.position.recorded_at);
-    van.interval = van.interval === 0 ? gap : (van.interval + gap) / 2;
+    if (now - van.arrivedAt > sameFrame) van.interval = van.interval === 0 ? gap : (van.interval + gap) / 2;
     van.arrivedAt = now;
     van.position = position;
-    van.status = null;
+    // Unless it was said of this very position.
+    if ((van.status?.last_recorded_at ?? 0) < position.recorded_at) van.status = null;
     const lasts = Math.min(longestGlide, Math.max(shortestGlide, van.interval * glideSlack));
     // Across the antimeridian a glide would cross the whole map.
     const near = Math.abs(position.lng - van.drawn.lng) < 180;
@@ -195,11 +213,11 @@ export class Vans {
   }
 
   // One frame of every glide: straight, at even speed, to the newest ping and never beyond.
-  #step = () => {
-    const now = performance.now();
+  /** @param {number} now when the frame began, as `performance.now()` */
+  #step = (now) => {
     for (const van of this.#zooming ? [] : this.#gliding) {
       const { position: to, glide: from } = van;
-      const part = from && from.lasts > 0 ? Math.min(1, (now - from.since) / from.lasts) : 1;
+      const part = from && from.lasts > 0 ? Math.min(1, Math.max(0, (now - from.since) / from.lasts)) : 1;
       van.drawn = part < 1 && from
         ? { lat: from.lat + (to.lat - from.lat) * part, lng: from.lng + (to.lng - from.lng) * part }
         : { lat: to.lat, lng: to.lng };

@@ -1,4 +1,4 @@
-// What frames both maps: the page's settings, the key, the connection's state, and the words for age and speed.
+// What frames both maps: the page's settings, the key or token, the connection's state, and what is told in passing.
 
 /** @typedef {import("/drover.js").DroverClient} DroverClient */
 /** @typedef {import("/drover.js").State} State */
@@ -15,11 +15,14 @@ export async function loadSettings() {
   return { tile_url: null, tile_attribution: "", stale_s: 30, offline_s: 120, center: [20, 0], zoom: 3, ...given };
 }
 
-/** A key and what it is for, kept for this tab alone and out of the address bar. */
+/** A key or a session's token and what it is for, kept for this tab alone and out of the address bar. */
 export class Credential {
   #place;
   token = "";
+  /** What the address asks to watch; none is what the token is for. */
   /** @type {string[]} */ subjects = [];
+  /** Why there is no token any more: the WebSocket close code; 0 where nothing has ended. */
+  ended = 0;
 
   /** @param {string} place name in `sessionStorage` */
   constructor(place) {
@@ -28,6 +31,7 @@ export class Credential {
       const kept = JSON.parse(sessionStorage.getItem(place) ?? "{}");
       this.token = kept.token ?? "";
       this.subjects = kept.subjects ?? [];
+      this.ended = kept.ended ?? 0;
     } catch { /* Storage that is barred or spoilt costs typing the key again. */ }
     this.#takeFragment();
     // A second link opened in the same tab changes nothing but the fragment.
@@ -36,11 +40,22 @@ export class Credential {
     });
   }
 
+  /** Whether it came with a link to a customer, who has no key to enter: a session's token or a JWT. */
+  get isLink() { return this.token !== "" && !this.token.startsWith("drk_"); }
+
   /** @param {string} token */
-  keep(token) {
+  keep(token) { this.#store(token, 0); }
+
+  // The token is good for nothing any more, and forgotten.
+  /** @param {number} code */
+  end(code) { this.#store("", code); }
+
+  /** @param {string} token @param {number} ended */
+  #store(token, ended) {
     this.token = token;
+    this.ended = ended;
     try {
-      sessionStorage.setItem(this.#place, JSON.stringify({ token, subjects: this.subjects }));
+      sessionStorage.setItem(this.#place, JSON.stringify({ token, subjects: this.subjects, ended }));
     } catch { /* Then it lasts as long as the page. */ }
   }
 
@@ -86,20 +101,29 @@ export function refusalWords(code = 0, reason = "") {
 }
 
 // The connection's sign: colour, shape, and words that a screen reader hears once a change.
-/** @param {State|undefined} state */
-export function showConnection({ name, retryAt = 0 } = { name: "closed" }) {
-  const words = { connecting: "Connecting", live: "Live", waiting: "Connection lost", closed: "Not connected" }[name];
+/** @param {State|undefined} state @param {string} live what it is called when all is well */
+export function showConnection({ name, retryAt = 0 } = { name: "closed" }, live = "Live") {
+  const { dataset } = byId("connection");
+  if (name === "live") dataset.known = "";
+  const first = dataset.known === undefined ? "Connecting" : "Reconnecting";
+  const words = { connecting: first, live, waiting: "Reconnecting", closed: "Not connected" }[name];
   const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-  byId("connection").dataset.state = name;
+  dataset.state = name;
   setText(byId("connection-words"), words);
   setText(byId("connection-countdown"), name === "waiting" ? ` · next try in ${wait} s` : "");
 }
 
+// Shows a line, and has it read out.
 /** @param {string} text "" for none */
 export function notice(text) {
   setText(byId("notice"), text);
   byId("notice").hidden = text === "";
+  say(text);
 }
+
+// Has a screen reader say something once it is silent.
+/** @param {string} text */
+export const say = (text) => setText(byId("said"), text);
 
 // The same text again would be work for the browser and might be read out again.
 /** @param {Element} element @param {string} text */
@@ -119,21 +143,3 @@ export function exposeToTests(map, vans, client) {
     },
   });
 }
-
-/** @param {number|null|undefined} speed m/s */
-export const speedWords = (speed) => (typeof speed === "number" ? `${Math.round(speed * 3.6)} km/h` : "speed unknown");
-
-/** @param {number} age ms */
-export function ageWords(age) {
-  const seconds = Math.floor(age / 1000);
-  if (seconds < 1) return "now";
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h ago`;
-  return `${Math.floor(seconds / 86_400)} days ago`;
-}
-
-// Since when nothing was heard; `at` is on the server's clock, epoch ms.
-/** @param {number} at @param {number} age ms */
-export const sinceWords = (at, age) =>
-  new Date(at).toLocaleString([], { timeStyle: "short", dateStyle: age > 43_200_000 ? "medium" : undefined });

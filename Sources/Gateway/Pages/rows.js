@@ -1,11 +1,12 @@
 // The drivers as a list beside the map: the same shapes, with speed and honest age in words.
 
-import { ageWords, setText, sinceWords, speedWords } from "./page.js";
+import { setText } from "./page.js";
+import { ageWords, reasonInShort, sinceWords, speedWords } from "./words.js";
 import { showHeading, vanShape } from "./markers.js";
 
 /** @typedef {import("./markers.js").Van} Van */
 /** @typedef {import("./markers.js").Vans} Vans */
-/** @typedef {{item: HTMLElement, button: HTMLElement, details: HTMLElement}} Row */
+/** @typedef {{item: HTMLElement, button: HTMLElement, name: HTMLElement, details: HTMLElement}} Row */
 
 const byName = new Intl.Collator(undefined, { numeric: true });
 
@@ -33,6 +34,7 @@ export class DriverRows {
       const row = this.#rows.get(van.id) ?? this.#add(van.id);
       row.item.dataset.state = van.state;
       showHeading(row.item, van);
+      setText(row.name, this.vans.nameOf(van.id));
       setText(row.details, this.#detailsOf(van));
     }
     this.vans.arrangeNames();
@@ -72,11 +74,10 @@ export class DriverRows {
     button.type = "button";
     button.setAttribute("aria-pressed", String(id === this.#selected));
     button.onclick = () => this.onPick(id);
-    name.textContent = id;
     button.append(vanShape(), name, details);
     item.append(button);
     item.hidden = !this.#matches(id);
-    const row = { item, button, details };
+    const row = { item, button, name, details };
     this.#rows.set(id, row);
     item.dataset.id = id;
     this.list.insertBefore(item, this.#firstAfter(id));
@@ -90,7 +91,7 @@ export class DriverRows {
     let [low, high] = [0, items.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (byName.compare(items[middle].dataset.id ?? "", id) < 0) low = middle + 1;
+      if (byName.compare(this.vans.nameOf(items[middle].dataset.id ?? ""), this.vans.nameOf(id)) < 0) low = middle + 1;
       else high = middle;
     }
     return items[low] ?? null;
@@ -100,9 +101,7 @@ export class DriverRows {
   #detailsOf(van) {
     const age = this.vans.ageOf(van);
     if (van.state === "live") return `${speedWords(van.position.speed)} · ${ageWords(age)}`;
-    const reason = van.status?.reason ?? "no_ping";
-    const silent = van.state === "stale" ? "no news" : "offline";
-    const what = reason === "no_ping" ? silent : reason.replaceAll("_", " ");
-    return `${what} since ${sinceWords(van.position.recorded_at, age)} (${ageWords(age)})`;
+    const since = sinceWords(van.position.recorded_at, age);
+    return `${reasonInShort(van.state, van.status)} since ${since} (${ageWords(age)})`;
   }
 }

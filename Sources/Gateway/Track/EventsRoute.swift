@@ -29,7 +29,7 @@ struct EventsRoute {
                 return connection.respond(
                     Problem.response(403, "forbidden", "none of these subjects is open to this credential"))
             }
-            let session = TrackSocket(connection, gateway: gateway, token: .none, address: request.peer)
+            let session = TrackSocket(connection, gateway: gateway, token: .none)
             guard connection.openEventStream(session: session) else { return }
             session.take(credential, .handshake)
             session.subscribe(nil, names, cursor: cursor, rate: rate ?? nil)

@@ -15,9 +15,9 @@ final class TrackSocket: CredentialSession {
     /// Whether a frame waits for a store or for room to be answered, and what came behind it.
     private var isBusy = false
     private var waiting: [ClientFrame] = []
+    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
     /// The part of an answer that waits for room on the socket.
     private var unsent: SubscriptionAnswer?
-    private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
 
     // MARK: Logging in
 
@@ -25,7 +25,7 @@ final class TrackSocket: CredentialSession {
 
     override var greeting: String {
         "{\"hello\":{\"now\":\(SystemClock.wallMicroseconds() / 1_000),"
-            + "\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\"expires_at\":\(expiresAt)}}"
+            + "\"heartbeat_s\":\(gateway.configuration.webHeartbeatSeconds),\(terms)}}"
     }
 
     override func admit(_ credential: Credential, _ login: Login) {
@@ -63,7 +63,7 @@ final class TrackSocket: CredentialSession {
 
     /// A frame has come. Frames are answered in their order, also where one has to wait for a store.
     override func received(_ message: Span<UInt8>) {
-        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.wallMicroseconds())
+        let allowed = frames.take(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
         guard allowed == .taken else { return refuse(message, isFlooding: allowed == .flooding) }
         guard let frame = ClientFrame(message) else {
             return error(nil, "bad_request", "a frame is a JSON object")

@@ -53,7 +53,6 @@ public indirect enum JSONDocument: Equatable, Sendable {
     private static func value(
         _ scanner: inout JSONScanner, _ input: Span<UInt8>, depth: Int
     ) throws(JSONError) -> JSONDocument {
-        guard depth <= JSONScanner.maximumDepth else { throw .tooDeep(scanner.position) }
         switch scanner.peek(input) {
         case UInt8(ascii: "{"): return try object(&scanner, input, depth: depth)
         case UInt8(ascii: "["): return try array(&scanner, input, depth: depth)
@@ -71,6 +70,7 @@ public indirect enum JSONDocument: Equatable, Sendable {
     private static func object(
         _ scanner: inout JSONScanner, _ input: Span<UInt8>, depth: Int
     ) throws(JSONError) -> JSONDocument {
+        guard depth < JSONScanner.maximumDepth else { throw .tooDeep(scanner.position) }
         try scanner.expect(UInt8(ascii: "{"), input)
         var members: [String: JSONDocument] = [:]
         if scanner.consume(UInt8(ascii: "}"), input) { return .object(members) }
@@ -87,6 +87,7 @@ public indirect enum JSONDocument: Equatable, Sendable {
     private static func array(
         _ scanner: inout JSONScanner, _ input: Span<UInt8>, depth: Int
     ) throws(JSONError) -> JSONDocument {
+        guard depth < JSONScanner.maximumDepth else { throw .tooDeep(scanner.position) }
         try scanner.expect(UInt8(ascii: "["), input)
         var elements: [JSONDocument] = []
         if scanner.consume(UInt8(ascii: "]"), input) { return .array(elements) }

@@ -113,6 +113,14 @@ final class ByteStream {
         }
     }
 
+    /// Takes what is there without waiting; whether that was the last.
+    func hasEnded() -> Bool {
+        while let isOpen = try? fill(Deadline(seconds: 0)) {
+            guard isOpen else { return true }
+        }
+        return false
+    }
+
     /// Whether the other side ends the stream in time; what comes before that is dropped.
     func ends(within seconds: Double = 10) throws -> Bool {
         let deadline = Deadline(seconds: seconds)

@@ -18,7 +18,7 @@ enum MapPage: String, CaseIterable, Sendable {
 
 /// One `drover serve` and what it stands on.
 final class GatewayFixture {
-    /// May send pings for every driver and see them all.
+    /// May send pings for every driver, see them all, open sessions and assign.
     let key: String
     /// The same after every start.
     private(set) var port = 0
@@ -45,7 +45,8 @@ final class GatewayFixture {
             // Everything there is to tell, so that a secret in it would be found.
             "DROVER_LOG_LEVEL": "trace",
         ].merging(settings) { $1 }
-        key = try Self.makeKey(named: "pages", permissions: "pings:write,positions:read", environment)
+        key = try Self.makeKey(
+            named: "pages", permissions: "pings:write,positions:read,sessions:write,assignments:write", environment)
         try start()
     }
 
@@ -132,11 +133,41 @@ final class GatewayFixture {
         ]
         if let speed { members.append("\"speed\":\(speed)") }
         if let heading { members.append("\"heading\":\(heading)") }
-        let response = try HTTPClient.request(
-            "POST", "\(address)/v1/pings",
-            headers: [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")],
-            body: "{\(members.joined(separator: ","))}")
+        let response = try call("POST", "/v1/pings", "{\(members.joined(separator: ","))}")
         try #require(response.text.contains("\"accepted\":1"), "the ping is accepted: \(response.text)")
+    }
+
+    /// A tracking session as `POST /v1/tracking-sessions` returns it.
+    struct Session: Decodable {
+        let id: String
+        let token: String
+        let mapUrl: String
+    }
+
+    /// Opens a tracking session.
+    func openSession(for subjects: [String], seconds: Int = 600) throws -> Session {
+        let names = subjects.map { "\"\($0)\"" }.joined(separator: ",")
+        let response = try call("POST", "/v1/tracking-sessions", "{\"subjects\":[\(names)],\"ttl_s\":\(seconds)}")
+        try #require(response.status == 201, "a session is opened: \(response.text)")
+        return try decodeJSON(Session.self, response.text)
+    }
+
+    func revoke(_ session: Session) throws {
+        let response = try call("DELETE", "/v1/tracking-sessions/\(session.id)")
+        try #require(response.status == 204, "the session is revoked: \(response.text)")
+    }
+
+    /// Has these drivers, and no others, carry an order or belong to a group: `orders/9f2`, `groups/east`.
+    func assign(_ drivers: [String], to container: String) throws {
+        let names = drivers.map { "\"\($0)\"" }.joined(separator: ",")
+        let response = try call("PUT", "/v1/\(container)/drivers", "{\"drivers\":[\(names)]}")
+        try #require(response.status == 200, "\(container) is assigned: \(response.text)")
+    }
+
+    /// Asks with the key.
+    func call(_ method: String, _ path: String, _ body: String? = nil) throws -> HTTPResponse {
+        let headers = [("Authorization", "Bearer \(key)")] + (body == nil ? [] : [("Content-Type", "application/json")])
+        return try HTTPClient.request(method, address + path, headers: headers, body: body)
     }
 }
 

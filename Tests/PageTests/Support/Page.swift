@@ -24,6 +24,8 @@ final class Page {
     private(set) var requestHeaders: [[String: String]] = []
     /// Every text that came over a WebSocket.
     private(set) var frames: [String] = []
+    /// Every text that went out over one.
+    private(set) var sent: [String] = []
     let browser: Browser
     private let context: String
     private let target: String
@@ -161,6 +163,7 @@ final class Page {
         case "Network.requestWillBeSentExtraInfo": note(parameters["headers"])
         case "Network.webSocketWillSendHandshakeRequest": note(part("request")["headers"])
         case "Network.webSocketFrameReceived": frames.append(part("response")["payloadData"] as? String ?? "")
+        case "Network.webSocketFrameSent": sent.append(part("response")["payloadData"] as? String ?? "")
         default: break
         }
     }
