@@ -1,6 +1,7 @@
 // Areas from outside: drivers that come and go, at the rate that the viewer asked for, however slowly it reads.
 
 import Foundation
+import LocalServers
 import Testing
 
 extension Integration {

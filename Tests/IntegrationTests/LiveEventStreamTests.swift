@@ -1,5 +1,6 @@
 // `GET /v1/track/events` from outside: what a WebSocket's viewer is told, as Server-Sent Events.
 
+import DroverClient
 import Testing
 
 extension Integration {

@@ -1,5 +1,6 @@
 // Orders and groups from outside: who carries them changes under the eyes of those who watch.
 
+import DroverClient
 import Testing
 
 extension Integration {

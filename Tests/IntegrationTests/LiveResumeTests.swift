@@ -1,5 +1,6 @@
 // Connections that are cut at any moment, and what a viewer is told that returns with its last cursor.
 
+import DroverClient
 import Testing
 
 extension Integration {

@@ -1,6 +1,7 @@
 // Tracking sessions from outside: how they end, how they go on, what they blur, and why a driver is away.
 
 import Glibc
+import DroverClient
 import Testing
 
 extension Integration {

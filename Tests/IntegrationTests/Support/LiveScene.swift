@@ -1,7 +1,9 @@
 // What the live tests stand on: a gateway with a key for everything, sessions, assignments, drivers that move, and the
 // screen of a viewer.
 
+import DroverClient
 import Foundation
+import Synchronization
 import Testing
 
 extension RunningGateway {
