@@ -235,16 +235,16 @@ final class Gateway: WebApplication {
             let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
             pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
-        for handle in pipeline.fanout.takeOverrun() {
-            server?.withConnection(handle) { $0.close(code: 4408, reason: "reading too slowly") }
-        }
+        for handle in pipeline.fanout.takeOverrun() { closeSlowViewer(handle) }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
-        pipeline.fanout.forEachBlocked(since: slow) { handle in
-            server?.withConnection(handle) { connection in
-                guard connection.isOpen else { return }
-                slowViewersClosed += 1
-                connection.close(code: 4408, reason: "reading too slowly")
-            }
+        pipeline.fanout.forEachBlocked(since: slow) { closeSlowViewer($0) }
+    }
+
+    private func closeSlowViewer(_ handle: Int) {
+        server?.withConnection(handle) { connection in
+            guard connection.isOpen else { return }
+            slowViewersClosed += 1
+            connection.close(code: 4408, reason: "reading too slowly")
         }
     }
 

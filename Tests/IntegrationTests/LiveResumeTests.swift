@@ -97,6 +97,7 @@ extension Integration {
             let subjects = ["driver:van-1", "order:1", "area:40,-80,50,-70"]
             let cursor = try ScreenedViewer(gateway, key).subscribe(subjects)[0]["cursor"].string
             try gateway.restart()
+            try gateway.awaitStores()
             for old in [cursor, "1:0", "x", "", "1:18446744073709551615", "4294967295:1"] {
                 let answer = try ScreenedViewer(gateway, key).subscribe(subjects, cursor: old)[0]["subscribed"]
                 for subject in subjects {

@@ -253,9 +253,13 @@ extension Integration {
             #expect(closed == revoked.count * 3)
         }
 
-        /// The next text frame.
+        /// The next text frame; heartbeats before it may wait for their answers.
         private static func text(_ stream: ByteStream) throws -> String {
-            let head = try #require(try stream.take(2, within: 30))
+            var head = try #require(try stream.take(2, within: 30))
+            while head[0] == 0x89 {
+                _ = try stream.take(Int(head[1]))
+                head = try #require(try stream.take(2, within: 30))
+            }
             try #require(head[0] == 0x81, "a text frame, not \(head)")
             var length = Int(head[1])
             if length == 126 { length = try #require(try stream.take(2)).reduce(0) { $0 << 8 | Int($1) } }
