@@ -87,13 +87,17 @@ extension WebConnection {
     }
 
     fileprivate func body(_ input: UnsafeMutableRawPointer?, _ length: Int) -> Int32 {
+        // The library tells of a body even where its length is given as 0.
+        if length == 0 { return 0 }
         guard let input, request != nil, gathered.count + length <= expectedBody else { return -1 }
         gathered.append(contentsOf: UnsafeRawBufferPointer(start: input, count: length))
         return 0
     }
 
     fileprivate func bodyComplete() -> Int32 {
-        guard var request else { return 0 }
+        guard expectedBody >= 0, var request else { return 0 }
+        // Once a request: a length that is given as 0 comes here from `begin` and from the library.
+        expectedBody = -1
         deadline = 0
         request.body = gathered
         gathered = []
