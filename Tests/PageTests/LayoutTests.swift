@@ -33,6 +33,46 @@ extension PageTests {
             }
         }
 
+        @Test func `a link's map fits and is readable in all that it may say`() throws {
+            try withPages { gateway, browser in
+                try gateway.assign(["van-1"], to: "orders/A-1042")
+                try gateway.assign(["van-2"], to: "orders/A-1043")
+                try gateway.assign(["van-1", "van-3"], to: "orders/A-1044")
+                try gateway.ping("van-2", at: Place(lat: 43.6601, lng: -79.3905), speed: 0, heading: 80, secondsAgo: 50)
+                for look in Self.looks {
+                    try gateway.ping("van-1", at: toronto, speed: 8.3, heading: 300, secondsAgo: 1)
+                    try gateway.ping("van-3", at: Place(lat: 43.6571, lng: -79.3765), speed: 4, heading: 40)
+                    for (order, title) in [
+                        ("A-1041", "Waiting for a driver"), ("A-1042", "Your driver is on the way"),
+                        ("A-1043", "No position for"), ("A-1044", "2 drivers are on the way"),
+                        ("A-1045", "This link was withdrawn"),
+                    ] {
+                        let page = try Page(browser, look)
+                        defer { page.close() }
+                        let session = try gateway.openSession(
+                            for: ["order:\(order)"], seconds: order == "A-1042" ? 45 : 600)
+                        try page.open(session.mapUrl)
+                        if order == "A-1045" {
+                            try page.wait("it is live", "droverTest.state() === 'live'")
+                            try gateway.revoke(session)
+                        }
+                        try page.wait(title, "document.getElementById('headline').innerText.startsWith('\(title)')")
+                        try Self.expectGood(page, look, "\(order) at \(look)")
+                        let box: [Double] = try page.value(
+                            "(({ left, right, top, bottom }) => [left, innerWidth - right, top, innerHeight - bottom])"
+                                + "(document.getElementById('card').getBoundingClientRect())")
+                        #expect(box.allSatisfy { $0 >= 0 }, "\(order) at \(look)")
+                        for driver in try page.value(
+                            "droverTest.markers().map((van) => van.driver_id)", as: [String].self)
+                        {
+                            try page.waitForView(of: driver)
+                        }
+                        try Self.takePicture(of: page, "link-\(order)-\(look.width)-\(look.isDark ? "dark" : "light")")
+                    }
+                }
+            }
+        }
+
         private static func expectGood(_ page: Page, _ look: Page.Look, _ which: Comment) throws {
             #expect(try page.value("innerWidth") == look.width, which)
             #expect(try page.value("document.scrollingElement.scrollWidth", as: Int.self) <= look.width, which)

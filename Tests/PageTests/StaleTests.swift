@@ -35,6 +35,7 @@ extension PageTests {
                 }
                 // The pages took their time to load; here the driver is heard of anew.
                 try gateway.ping("van-1", at: toronto, speed: 3)
+                for page in pages { try page.wait("that is seen", "\(Page.marker("van-1")).speed === 3") }
                 for page in pages {
                     try page.wait("it is offline", "\(Page.marker("van-1")).state === 'offline'")
                     try page.wait("the list says so", "\(Self.sight).details.startsWith('offline since')")

@@ -38,8 +38,8 @@ function nobody({ subjects, awaited }) {
     return { title: "No position yet", details: "It will appear here." };
   }
   return awaited > 0
-    ? { title: "A driver is assigned", details: "The map will show where, as soon as a position is known." }
-    : { title: "Waiting for a driver", details: "The map will show who comes, as soon as that is settled." };
+    ? { title: "A driver is assigned", details: "You will see where as soon as a position is known." }
+    : { title: "Waiting for a driver", details: "You will see where it is as soon as a driver has it." };
 }
 
 /** @param {Parameters<typeof headline>[0]} sight @returns {Headline} */

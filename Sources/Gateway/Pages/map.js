@@ -144,9 +144,10 @@ function finish(code, wasLive) {
 /** Brings all that is said up to the clock and the connection. */
 function refresh() {
   if (!client || credential.ended) return;
-  showConnection(client.state);
   number();
   rows.refresh();
+  // "Live" beside a driver that is not would be a lie.
+  showConnection(client.state, vans.all.some(({ state }) => state === "live") ? "Live" : "Connected");
   const { length } = vans.all;
   document.body.dataset.phase = length > 0 ? "seen" : "waiting";
   const words = headline({

@@ -213,11 +213,11 @@ export class Vans {
   }
 
   // One frame of every glide: straight, at even speed, to the newest ping and never beyond.
-  #step = () => {
-    const now = performance.now();
+  /** @param {number} now when the frame began, as `performance.now()` */
+  #step = (now) => {
     for (const van of this.#zooming ? [] : this.#gliding) {
       const { position: to, glide: from } = van;
-      const part = from && from.lasts > 0 ? Math.min(1, (now - from.since) / from.lasts) : 1;
+      const part = from && from.lasts > 0 ? Math.min(1, Math.max(0, (now - from.since) / from.lasts)) : 1;
       van.drawn = part < 1 && from
         ? { lat: from.lat + (to.lat - from.lat) * part, lng: from.lng + (to.lng - from.lng) * part }
         : { lat: to.lat, lng: to.lng };

@@ -101,12 +101,12 @@ export function refusalWords(code = 0, reason = "") {
 }
 
 // The connection's sign: colour, shape, and words that a screen reader hears once a change.
-/** @param {State|undefined} state */
-export function showConnection({ name, retryAt = 0 } = { name: "closed" }) {
+/** @param {State|undefined} state @param {string} live what it is called when all is well */
+export function showConnection({ name, retryAt = 0 } = { name: "closed" }, live = "Live") {
   const { dataset } = byId("connection");
   if (name === "live") dataset.known = "";
   const first = dataset.known === undefined ? "Connecting" : "Reconnecting";
-  const words = { connecting: first, live: "Live", waiting: "Reconnecting", closed: "Not connected" }[name];
+  const words = { connecting: first, live, waiting: "Reconnecting", closed: "Not connected" }[name];
   const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   dataset.state = name;
   setText(byId("connection-words"), words);

@@ -100,12 +100,12 @@ extension Page {
         try run(
             """
             window.notes = [];
-            const note = () => {
+            const note = (at) => {
               const text = JSON.stringify(\(expression));
-              if (text !== undefined && notes.at(-1)?.text !== text) notes.push({ text, at: performance.now() });
+              if (text !== undefined && notes.at(-1)?.text !== text) notes.push({ text, at });
               requestAnimationFrame(note);
             };
-            note()
+            note(performance.now())
             """)
     }
 
@@ -116,6 +116,17 @@ extension Page {
         return try value(noted, as: [Note].self).map { note in
             (try decodeJSON(type, note.text), note.at)
         }
+    }
+}
+
+/// Expects a way that was noted, from 0 to 1, to be one glide of more than a second: forwards and without a jump.
+func expectSteady(_ steps: [(part: Double, at: Double)]) {
+    #expect(steps.first?.part == 0 && steps.last?.part == 1)
+    for index in steps.indices.dropFirst(2) {
+        let way = steps[index].part - steps[index - 1].part
+        #expect(way > 0, "forwards")
+        // What is noted in a frame was drawn in it or in the one before, so it may show at most two frames' part.
+        #expect(way < (steps[index].at - steps[index - 2].at) / 1_000 + 0.05, "no jump")
     }
 }
 
