@@ -120,7 +120,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient"],
+            dependencies: [
+                "drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "PageTests", dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"],

@@ -50,25 +50,38 @@ struct UnseenTraffic {
         explained &+= payload &+ (payload < 126 ? 6 : payload < 65_536 ? 8 : 14)
     }
 
-    /// Compares the account with the kernel's count. `patience` is how long a message may take, in seconds.
-    mutating func look(received now: Int, second: Int, patience: Int, isEncrypted: Bool) -> Finding {
+    /// Compares the account with the kernel's count. `missing` are the bytes that a frame still lacks which is accounted
+    /// for already, `patience` is how long a message may take, in seconds.
+    mutating func look(
+        received now: Int, missing: Int, second: Int, patience: Int, isEncrypted: Bool
+    ) -> Finding {
         let elapsed = max(1, second - self.second)
         if now != received { changed = second }
         received = now
         self.second = second
-        let fresh = now - explained - judged
+        let unexplained = now - explained + missing
+        let fresh = unexplained - judged
         if isEncrypted {
             judged += fresh
             return fresh > Self.allowedEncryptedBytesPerSecond * elapsed ? .flood : .nothing
         }
         if fresh > Self.allowedBytesPerSecond * elapsed { return .flood }
-        if isExact, now < explained { return .unmasked }
+        if isExact, unexplained < 0 { return .unmasked }
         if fresh > 0, fresh < Self.smallestFrame { return second - changed >= patience ? .halfFrame : .nothing }
         judged += fresh
         return .nothing
     }
 
-    /// The bytes that the kernel has received for a socket so far; nil where it does not say.
+    /// The bytes that the library has read from a socket so far: what the kernel has received, less what still waits there.
+    /// Nil where the kernel does not say, or where more came between its two answers: the next look will do.
+    static func read(_ descriptor: Int32) -> Int? {
+        var waiting: Int32 = 0
+        guard let before = received(descriptor), ioctl(descriptor, UInt(FIONREAD), &waiting) == 0,
+            received(descriptor) == before
+        else { return nil }
+        return before - Int(waiting)
+    }
+
     static func received(_ descriptor: Int32) -> Int? {
         // struct tcp_info of linux/tcp.h, whose fields never move; glibc's own ends before tcpi_bytes_received.
         withUnsafeTemporaryAllocation(byteCount: 136, alignment: 8) { buffer in

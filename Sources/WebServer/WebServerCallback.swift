@@ -87,13 +87,17 @@ extension WebConnection {
     }
 
     fileprivate func body(_ input: UnsafeMutableRawPointer?, _ length: Int) -> Int32 {
+        // The library tells of a body even where its length is given as 0.
+        if length == 0 { return 0 }
         guard let input, request != nil, gathered.count + length <= expectedBody else { return -1 }
         gathered.append(contentsOf: UnsafeRawBufferPointer(start: input, count: length))
         return 0
     }
 
     fileprivate func bodyComplete() -> Int32 {
-        guard var request else { return 0 }
+        guard expectedBody >= 0, var request else { return 0 }
+        // Once a request: a length that is given as 0 comes here from `begin` and from the library.
+        expectedBody = -1
         deadline = 0
         request.body = gathered
         gathered = []
@@ -196,9 +200,10 @@ extension WebConnection {
         phase = .webSocket
         heardAt = server.second
         let isFirst = !isUsed && arrival.headBytes > 0
+        let descriptor = lws_get_socket_fd(wsi)
         unseen.begin(
-            head: isFirst ? arrival.headBytes : nil, received: UnseenTraffic.received(lws_get_socket_fd(wsi)) ?? 0,
-            second: server.second)
+            head: isFirst ? arrival.headBytes : nil,
+            received: UnseenTraffic.read(descriptor) ?? UnseenTraffic.received(descriptor) ?? 0, second: server.second)
         server.schedule(self, now: SystemClock.monotonicMicroseconds())
         session?.opened()
         return 0

@@ -99,6 +99,8 @@ import Tracking
         var used: Set<String> = []
         for path in [
             "Sources/Gateway/Router.swift", "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/PingsRoute.swift",
+            "Sources/WebServer/RequestHead.swift", "Sources/WebServer/FrontDoor.swift",
+            "Sources/WebServer/Arrivals.swift",
             "Sources/Gateway/Drivers/DriverRoutes.swift", "Sources/Gateway/Operations/Problem.swift",
             "Sources/Gateway/Operations/RequestBody.swift", "Sources/Gateway/Sessions/SessionRoutes.swift",
             "Sources/Gateway/Devices/DeviceRoutes.swift",

@@ -37,13 +37,16 @@ import Tracking
         let old = SigningKey.makeSecret()
         let new = SigningKey.makeSecret()
         let issuer = try JWTIssuer([old.entry("1")])
+        // A time like that of a file that is being written: it may stay the same however often the file changes.
+        let moment = Date(timeIntervalSinceNow: 60)
+        try FileManager.default.setAttributes([.modificationDate: moment], ofItemAtPath: issuer.path)
         let verifier = issuer.verifier()
         #expect(verifier.verify(try token(old, "1"), now: Self.now) != nil)
-        // Written in place at once: neither size nor inode tells, and the time has a grain of milliseconds.
         let text = try JSONSerialization.data(withJSONObject: ["keys": [new.entry("1")]])
         let handle = try #require(FileHandle(forWritingAtPath: issuer.path))
         try handle.write(contentsOf: text)
         try handle.close()
+        try FileManager.default.setAttributes([.modificationDate: moment], ofItemAtPath: issuer.path)
         verifier.reloadIfChanged()
         #expect(verifier.verify(try token(old, "1"), now: Self.now) == nil)
         #expect(verifier.verify(try token(new, "1"), now: Self.now) != nil)

@@ -13,7 +13,7 @@ struct UnseenTrafficTests {
     }
 
     private func look(_ traffic: inout UnseenTraffic, _ received: Int, _ second: Int) -> UnseenTraffic.Finding {
-        traffic.look(received: received, second: second, patience: 10, isEncrypted: false)
+        traffic.look(received: received, missing: 0, second: second, patience: 10, isEncrypted: false)
     }
 
     @Test func `frames that were seen, and a ping now and then, are nothing`() {
@@ -57,10 +57,21 @@ struct UnseenTrafficTests {
         #expect(look(&traffic, 500, 20) == .nothing)
     }
 
+    @Test func `a frame that is still arriving is nothing`() {
+        var traffic = begun
+        traffic.sawFrame(5_000)
+        let first = traffic.look(
+            received: 200 + 8 + 3_000, missing: 2_000, second: 20, patience: 10, isEncrypted: false)
+        #expect(first == .nothing)
+        #expect(look(&traffic, 200 + 8 + 5_000, 30) == .nothing)
+        #expect(look(&traffic, 200 + 8 + 5_000 + 3, 31) == .nothing)
+        #expect(look(&traffic, 200 + 8 + 5_000 + 3, 41) == .halfFrame)
+    }
+
     @Test func `under TLS only a flood can be told`() {
         var traffic = UnseenTraffic()
         traffic.begin(head: nil, received: 500, second: 10)
-        #expect(traffic.look(received: 503, second: 60, patience: 10, isEncrypted: true) == .nothing)
-        #expect(traffic.look(received: 10_000_000, second: 70, patience: 10, isEncrypted: true) == .flood)
+        #expect(traffic.look(received: 503, missing: 0, second: 60, patience: 10, isEncrypted: true) == .nothing)
+        #expect(traffic.look(received: 10_000_000, missing: 0, second: 70, patience: 10, isEncrypted: true) == .flood)
     }
 }

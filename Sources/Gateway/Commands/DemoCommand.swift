@@ -14,6 +14,7 @@ public final class DemoCommand {
     private let gateway: ChildProcess
     private let address: String
     private let key: String
+    private let order: DemoOrder
     private let loop = EventLoop()
     private var handles: [LoopHandle] = []
     private var http: HTTPClient?
@@ -37,13 +38,15 @@ public final class DemoCommand {
         ]
         let configuration = try Configuration.load(file: nil, environment: environment)
         key = try KeyCommands(configuration).create(
-            name: "demo", permissions: ["pings:write", "positions:read", "history:read"])
+            name: "demo",
+            permissions: ["pings:write", "positions:read", "history:read", "assignments:write", "sessions:write"])
         gateway = try ChildProcess(
             [CommandLine.arguments[0], "serve"], environment: environment.mapValues { $0 })
         guard gateway.waitForOutput("port=", within: .seconds(20)), let bound = Self.port(in: gateway.output()) else {
             throw CommandError("the gateway did not start: \(gateway.output(last: 2_000))")
         }
         address = "http://127.0.0.1:\(bound)"
+        order = try DemoOrder(gateway: address, key: key)
     }
 
     /// Runs until Ctrl-C or the given time, then removes everything. Returns the exit code.
@@ -53,7 +56,7 @@ public final class DemoCommand {
             """
 
             fleet map   \(address)/fleet#token=\(key)
-            one van     \(address)/map#token=\(key)&subjects=driver:van-0001
+            customer    \(order.mapURL) (an order that two vans hand over every \(DemoOrder.interval) s)
             rows        psql '\(postgres.url(database: "drover"))' -c 'TABLE active_driver_locations'
             hashes      redis-cli -s \(redis.url.dropFirst("unix://".count)) HGETALL driver:van-0001:location
             Ctrl-C ends it all.
@@ -83,6 +86,7 @@ public final class DemoCommand {
             print("the gateway has ended: \(gateway.output(last: 2_000))")
             return end(simulation)
         }
+        order.handOver(second: elapsed, over: http)
         let interval = simulation.takeInterval()
         let milliseconds =
             interval.acknowledgements.count == 0 ? 0 : interval.acknowledgements.milliseconds(percentile: 99)

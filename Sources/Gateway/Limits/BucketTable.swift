@@ -7,7 +7,7 @@ struct BucketTable<Client: Hashable> {
     /// What each bucket holds.
     let limit: RateLimit
 
-    private let capacity: Int
+    private var capacity: Int
     private var indices: [Client: Int32] = [:]
     /// By index, apart from what names them, so that taking from one touches integers only.
     private var buckets: [TokenBucket] = []
@@ -76,6 +76,8 @@ struct BucketTable<Client: Hashable> {
         // A look at the whole table must make room for many, or a flood of new clients would pay for one each time.
         let most = capacity * 9 / 10
         for index in buckets.indices where indices.count > most { forget(index) }
+        // Nearly all are held: connections bound them, and the next look may wait until there are more of those.
+        if indices.count > most { capacity = indices.count * 10 / 9 + 1 }
     }
 
     private mutating func forget(_ index: Int) {

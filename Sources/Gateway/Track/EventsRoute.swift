@@ -16,8 +16,8 @@ struct EventsRoute {
                     400, "bad_subject", "name at least one: ?subject=order:ID, driver:ID, group:ID or area:…"))
         }
         let rate = request.query("max_rate_hz").map { Double($0) }
-        if let rate, rate == nil {
-            return connection.respond(Problem.response(400, "bad_request", "max_rate_hz is a number"))
+        if let rate, rate.map({ $0.isFinite && $0 > 0 }) != true {
+            return connection.respond(Problem.response(400, "bad_request", "max_rate_hz is a number above 0"))
         }
         guard gateway.isAccepting else { return connection.respond(Problem.unavailable("shutting down")) }
         let cursor = request.headers["last-event-id"] ?? request.query("cursor")

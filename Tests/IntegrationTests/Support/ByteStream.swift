@@ -64,6 +64,18 @@ final class ByteStream {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
+    /// Lets go of the connection as a process that is killed, or a router that forgets: by a reset, without a word.
+    func resetOnClose() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+    }
+
+    /// Whether something came and was not read yet.
+    var hasInput: Bool {
+        var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return !buffer.isEmpty || poll(&ready, 1, 0) > 0
+    }
+
     /// Reads what is there or comes before the deadline into the buffer; false at the end of the stream.
     private func fill(_ deadline: Deadline) throws -> Bool {
         var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
