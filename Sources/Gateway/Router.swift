@@ -143,7 +143,6 @@ struct Router {
             return refuse(call, allowing: routes.map(\.method))
         }
         guard let permission = route.permission, !route.isOpen(call) else { return route.handle(call, nil) }
-        guard gateway.limits.admits(request, on: connection, isKnown: true) else { return }
         guard case .one(let token) = PresentedToken(request) else { return call.respond(Problem.unauthenticated()) }
         let matched = call
         gateway.access.authenticate(token) { result in

@@ -72,7 +72,16 @@ struct UnseenTraffic {
         return .nothing
     }
 
-    /// The bytes that the kernel has received for a socket so far; nil where it does not say.
+    /// The bytes that the library has read from a socket so far: what the kernel has received, less what still waits there.
+    /// Nil where the kernel does not say, or where more came between its two answers: the next look will do.
+    static func read(_ descriptor: Int32) -> Int? {
+        var waiting: Int32 = 0
+        guard let before = received(descriptor), ioctl(descriptor, UInt(FIONREAD), &waiting) == 0,
+            received(descriptor) == before
+        else { return nil }
+        return before - Int(waiting)
+    }
+
     static func received(_ descriptor: Int32) -> Int? {
         // struct tcp_info of linux/tcp.h, whose fields never move; glibc's own ends before tcpi_bytes_received.
         withUnsafeTemporaryAllocation(byteCount: 136, alignment: 8) { buffer in

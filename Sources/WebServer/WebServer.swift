@@ -246,7 +246,7 @@ public final class WebServer {
     }
 
     private func lookForUnseen(_ connection: WebConnection) {
-        guard let received = UnseenTraffic.received(lws_get_socket_fd(connection.wsi)) else { return }
+        guard let received = UnseenTraffic.read(lws_get_socket_fd(connection.wsi)) else { return }
         let finding = connection.unseen.look(
             received: received, missing: connection.missing, second: second,
             patience: configuration.messageDeadlineSeconds, isEncrypted: isEncrypted

@@ -200,9 +200,10 @@ extension WebConnection {
         phase = .webSocket
         heardAt = server.second
         let isFirst = !isUsed && arrival.headBytes > 0
+        let descriptor = lws_get_socket_fd(wsi)
         unseen.begin(
-            head: isFirst ? arrival.headBytes : nil, received: UnseenTraffic.received(lws_get_socket_fd(wsi)) ?? 0,
-            second: server.second)
+            head: isFirst ? arrival.headBytes : nil,
+            received: UnseenTraffic.read(descriptor) ?? UnseenTraffic.received(descriptor) ?? 0, second: server.second)
         server.schedule(self, now: SystemClock.monotonicMicroseconds())
         session?.opened()
         return 0

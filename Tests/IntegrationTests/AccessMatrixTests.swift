@@ -1,4 +1,6 @@
+import DroverClient
 import Foundation
+import LocalServers
 import Testing
 
 extension Integration {
@@ -186,7 +188,8 @@ private final class AccessWorld {
         switch words[0] + (words[1].hasSuffix("s") ? " list" : "") {
         case "GET list": return try status("GET", container, token)
         case "PUT list": return try status("PUT", container, token, "{\"drivers\":[\"m-1\"]}")
-        case "PUT": return try status("PUT", container + "/m-1", token)
+        // A PUT says its length, also where it is 0.
+        case "PUT": return try status("PUT", container + "/m-1", token, "")
         // One that is not there: the next rows need the other.
         case "DELETE": return try status("DELETE", container + "/m-9", token)
         default: throw StreamEnded(description: "there is no request for the row \(row)")

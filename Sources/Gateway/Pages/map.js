@@ -99,6 +99,7 @@ async function watch(current) {
 /** @param {Position[]} positions */
 function take(positions) {
   const before = vans.all.length;
+  const wereLive = vans.all.every(({ state }) => state === "live");
   const moved = positions.filter((position) => vans.place(position)).length > 0;
   if (vans.all.length > before) {
     // Who comes later is flown to; nothing is gained by flying in from where nobody ever was.
@@ -106,6 +107,8 @@ function take(positions) {
     frame(true, hadSomebody);
     hadSomebody = true;
   } else if (moved) {
+    // Who is back is told at once, all else by the next second.
+    if (!wereLive) refresh();
     frame(false);
   }
 }
