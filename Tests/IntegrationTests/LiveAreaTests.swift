@@ -39,7 +39,8 @@ extension Integration {
             try viewer.read("it is back") { $0.newest("isle-1") == start + 6_000 }
         }
 
-        @Test func `a dispatcher hears of an area no more often than it asked for, and of each driver's newest`() throws {
+        @Test func `a dispatcher hears of an area no more often than it asked for, and of each driver's newest`() throws
+        {
             let gateway = try RunningGateway(settings: ["web.heartbeat_s": "600"])
             let key = try gateway.masterKey()
             let border = Border(gateway, key, drivers: 50)
@@ -54,7 +55,9 @@ extension Integration {
                 while viewer.socket.stream.hasInput {
                     let frame = try viewer.socket.json()
                     try viewer.screen.show(frame)
-                    if let at = frame["now"].integer, pushes.last != at, !frame["positions"].isNull { pushes.append(at) }
+                    if let at = frame["now"].integer, pushes.last != at, !frame["positions"].isNull {
+                        pushes.append(at)
+                    }
                 }
             }
             // The first may come right after the answer; between two there is the interval, less the clocks' grain.

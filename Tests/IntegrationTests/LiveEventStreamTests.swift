@@ -64,7 +64,8 @@ extension Integration {
                 ("", token, 400, "bad_subject"), ("?subject=van-1", token, 400, "bad_subject"),
                 ("?subject=driver:sse-1&max_rate_hz=often", token, 400, "bad_request"),
                 ("?subject=driver:sse-1&max_rate_hz=nan", token, 400, "bad_request"),
-                ("?subject=driver:sse-2", token, 403, "forbidden"), ("?subject=driver:sse-1", "drt_no", 401, "unauthenticated"),
+                ("?subject=driver:sse-2", token, 403, "forbidden"),
+                ("?subject=driver:sse-1", "drt_no", 401, "unauthenticated"),
             ] {
                 let response = try shared.gateway.http("GET", "/v1/track/events" + query, token: token)
                 #expect(response.status == status, "\(query): \(response.text)")

@@ -50,7 +50,8 @@ extension Integration {
             }
         }
 
-        @Test func `an order is watched before anybody carries it, then with several drivers, one of whom goes`() throws {
+        @Test func `an order is watched before anybody carries it, then with several drivers, one of whom goes`() throws
+        {
             let gateway = try RunningGateway()
             let key = try gateway.masterKey()
             let vans = MovingDrivers(["van-a", "van-b"], of: gateway, key: key)

@@ -41,7 +41,8 @@ extension Integration {
                         recovered += 1
                         let missed = (vans.accepted[name] ?? []).filter { $0 > last }
                         #expect(
-                            missed.allSatisfy(told.contains), "seed \(seed), round \(round), \(name): \(missed) \(told)")
+                            missed.allSatisfy(told.contains), "seed \(seed), round \(round), \(name): \(missed) \(told)"
+                        )
                     }
                     #expect(told.last == vans.accepted[name]?.last)
                 }
@@ -128,7 +129,8 @@ extension Integration {
             // From there on it can resume: the replay reaches back to the hand-over, not further.
             let cursor = answer["cursor"].string
             let last = try vans.report()
-            let again = try ScreenedViewer(shared.gateway, key).subscribe(["order:swap"], cursor: cursor)[0]["subscribed"]
+            let again = try ScreenedViewer(shared.gateway, key).subscribe(["order:swap"], cursor: cursor)[0][
+                "subscribed"]
             #expect(again["order:swap"]["recovered"].flag == true)
             #expect(again["order:swap"]["positions"].array.map(\.["recorded_at"].integer) == [last])
         }

@@ -1,7 +1,7 @@
 // Tracking sessions from outside: how they end, how they go on, what they blur, and why a driver is away.
 
-import Glibc
 import DroverClient
+import Glibc
 import Testing
 
 extension Integration {
@@ -79,7 +79,8 @@ extension Integration {
             let viewer = try ScreenedViewer(shared.gateway, session.token)
             // The very driver of its order by name, other orders, larger areas, and things that are none.
             let strange = [
-                "driver:only-1", "order:mine2", "order:", "group:mine", "area:1,1,2,2.1", "area:0,0,3,3", "order:*", "*",
+                "driver:only-1", "order:mine2", "order:", "group:mine", "area:1,1,2,2.1", "area:0,0,3,3", "order:*",
+                "*",
             ]
             for name in strange {
                 viewer.socket.send("{\"id\":5,\"subscribe\":[\"\(name)\"]}")
@@ -92,7 +93,8 @@ extension Integration {
             // Frames of another shape break nothing.
             for frame in [
                 "{\"id\":1e300,\"subscribe\":[\"order:mine\"]}", "{\"id\":-0.5,\"unsubscribe\":[\"x\"]}",
-                "{\"id\":true,\"subscribe\":[]}", "{\"id\":6,\"subscribe\":[1]}", "{\"id\":7,\"subscribe\":\"order:mine\"}",
+                "{\"id\":true,\"subscribe\":[]}", "{\"id\":6,\"subscribe\":[1]}",
+                "{\"id\":7,\"subscribe\":\"order:mine\"}",
                 "{\"id\":8,\"subscribe\":[\"order:mine\"],\"max_rate_hz\":-1e300,\"cursor\":7}",
                 "{\"id\":9,\"subscribe\":[\"order:mine\"],\"max_rate_hz\":0}",
             ] {
@@ -110,7 +112,8 @@ extension Integration {
             let start = now() - 60_000
             func ping(_ second: Int64, _ latitude: Double) throws {
                 try shared.gateway.post(
-                    [TestPing("blur-1", at: start + second * 1_000, latitude: latitude, longitude: -79.3832)], token: key)
+                    [TestPing("blur-1", at: start + second * 1_000, latitude: latitude, longitude: -79.3832)],
+                    token: key)
             }
             try ping(0, 43.6532)
             let viewer = try ScreenedViewer(shared.gateway, token)
@@ -179,7 +182,9 @@ extension Integration {
                 }
             }
             for (name, states) in expected {
-                for (state, reason) in states { #expect(reasons[name]?[state] == reason, "\(name) \(state): \(reasons)") }
+                for (state, reason) in states {
+                    #expect(reasons[name]?[state] == reason, "\(name) \(state): \(reasons)")
+                }
             }
             #expect(abs((offset ?? 0) - 3_600_000) < 5_000)
         }

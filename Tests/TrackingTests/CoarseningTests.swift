@@ -11,7 +11,8 @@ import Testing
     }
 
     private static func anywhere(_ random: inout SeededGenerator) -> Position {
-        let latitude = random.oneIn(5) ? random.pick([-900_000_000, 900_000_000]) : random.int(-900_000_000...900_000_000)
+        let latitude =
+            random.oneIn(5) ? random.pick([-900_000_000, 900_000_000]) : random.int(-900_000_000...900_000_000)
         let longitude =
             random.oneIn(5) ? random.pick([-1_800_000_000, 1_800_000_000]) : random.int(-1_800_000_000...1_800_000_000)
         return position(latitude, longitude)

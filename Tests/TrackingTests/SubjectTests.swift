@@ -12,8 +12,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "", ":", "driver", "driver:", "driver: a", "driver:a b", "Driver:a", "order:ä", "truck:1", "group:a,b", "group:*",
-        " driver:a", "driver:a\n", "order:" + String(repeating: "x", count: 65), "area:", "area:1,2,3", "area:1,2,3,4,5",
+        "", ":", "driver", "driver:", "driver: a", "driver:a b", "Driver:a", "order:ä", "truck:1", "group:a,b",
+        "group:*",
+        " driver:a", "driver:a\n", "order:" + String(repeating: "x", count: 65), "area:", "area:1,2,3",
+        "area:1,2,3,4,5",
         "area:1,2,3,", "area:a,b,c,d", "area:2,0,1,0", "area:0,0,91,0", "area:-91,0,0,0", "area:0,181,1,0",
         "area:0,0,1,-181", "area:nan,0,1,1", "area:0,0,inf,1", "area:1e0,0,2,1", "area:0x1,0,2,1", "area: 0,0,1,1",
         "area:+1,0,2,1", "area:--1,0,2,1", "area:1-,0,2,1", "area:.,0,2,1", "area:0,0,1,1 ",
@@ -36,7 +38,8 @@ import Testing
         ] as [(Degrees7, Degrees7, Bool)] {
             let place = "\(latitude), \(longitude)"
             #expect(
-                box.contains(latitude: latitude * 10_000_000, longitude: longitude * 10_000_000) == isInside, "\(place)")
+                box.contains(latitude: latitude * 10_000_000, longitude: longitude * 10_000_000) == isInside, "\(place)"
+            )
         }
         let world = try #require(Area("-90,-180,90,180")).box
         #expect(world.contains(latitude: 900_000_000, longitude: 1_800_000_000) && world.contains(box))
@@ -60,7 +63,9 @@ import Testing
             for latitude in -3...3 {
                 for longitude in stride(from: -360, through: 360, by: 1) {
                     let (north, east) = (Degrees7(latitude) * 10_000_000, Degrees7(longitude) * 5_000_000)
-                    if inner.contains(latitude: north, longitude: east), !outer.contains(latitude: north, longitude: east) {
+                    if inner.contains(latitude: north, longitude: east),
+                        !outer.contains(latitude: north, longitude: east)
+                    {
                         hasPlaceOutside = true
                     }
                 }

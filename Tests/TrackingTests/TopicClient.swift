@@ -168,7 +168,8 @@ extension TopicModel {
                 // Alone, the newest may be from before the driver came: that is how a hand-over shows it.
                 if replay != all.suffix(1) {
                     try #require(
-                        replay.allSatisfy { missed.contains($0) }, "\(place): \(part.name), driver \(driver): too early")
+                        replay.allSatisfy { missed.contains($0) }, "\(place): \(part.name), driver \(driver): too early"
+                    )
                 }
                 try #require(replay.last == all.last, "\(place): \(part.name), driver \(driver): not up to now")
                 guard let held = viewer.client.held[ids[part.drivers.firstIndex(of: driver)!]] else { continue }

@@ -254,7 +254,8 @@ struct TopicModel {
         clock += 60_000_000
         sweep()
         try #require(known.isEmpty && fanout.topicNumbers.isEmpty && fanout.areas.isEmpty, place)
-        try #require(fanout.counters.subscriptions == 0 && fanout.composer.sets.count == 1, "\(place): one set, the empty one")
+        try #require(
+            fanout.counters.subscriptions == 0 && fanout.composer.sets.count == 1, "\(place): one set, the empty one")
         func free(_ first: Int32, _ next: (Int) -> Int32) -> Int {
             var count = 0
             var link = first

@@ -99,7 +99,8 @@ extension Fanout {
     ) {
         guard let edge = edge(from: viewer, to: driver) else { return }
         FrameComposer.appendElement(
-            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, composer.sets, to: &writer)
+            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, composer.sets,
+            to: &writer)
     }
 
     /// Appends the text of a cursor that promises no more than the viewer was told.

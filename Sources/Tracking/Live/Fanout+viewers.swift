@@ -192,7 +192,8 @@ extension Fanout {
     ) -> Bool {
         guard let position = drivers[driver].position, let edge = edge(from: viewer, to: driver) else { return false }
         FrameComposer.appendElement(
-            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, composer.sets, to: &writer)
+            table.id(of: driver), position.coarsened(to: viewers[viewer].precision), edges[edge].set, composer.sets,
+            to: &writer)
         return true
     }
 
