@@ -76,7 +76,7 @@ private struct Bench {
         #expect(
             text == """
                 {"now":1795262401123,"positions":[{"driver_id":"van-0","subjects":["driver:van-0"],\
-                "recorded_at":1795262401123,"lat":-43.65321,"lng":0.0000001,"accuracy":5}],"cursor":"42:2"}
+                "recorded_at":1795262401123,"lat":-43.65321,"lng":0.0000001,"accuracy":5}],"cursor":"42:3"}
                 """)
     }
 
