@@ -25,7 +25,7 @@ extension RunningGateway {
         let reply = try JSON(parsing: response.text)
         let token = try #require(reply["token"].string)
         LogBook.secrets.withLock { _ = $0.insert(token) }
-        let end = try #require(ISO8601.milliseconds(try #require(reply["expires_at"].string)))
+        let end = try #require(reply["expires_at"].string.flatMap { ISO8601.milliseconds($0) })
         return (try #require(reply["id"].string), token, end)
     }
 
