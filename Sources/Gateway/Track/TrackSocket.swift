@@ -168,7 +168,8 @@ final class TrackSocket: CredentialSession {
             session.watch(subjects, refused, request)
         }
         // The orders and groups last: what nobody watches yet is let go of after a while.
-        let loaded = later { (session: TrackSocket, _: Void) in session.gateway.memberships.load(subjects, then: opened) }
+        let loaded = later { (session: TrackSocket, _: Void) in session.gateway.memberships.load(subjects, then: opened)
+        }
         gateway.directory.load(drivers) { loaded(()) }
     }
 
