@@ -33,13 +33,12 @@ struct Assets {
         let yaml = "application/yaml"
         assets["/map"] = Asset(html, PackageResources.map_html)
         assets["/fleet"] = Asset(html, PackageResources.fleet_html)
-        assets["/drover.js"] = Asset(script, PackageResources.drover_js)
+        assets["/drover.js"] = Asset(script, Self.clientModule())
         for (name, body) in [
             ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
             ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
             ("ground", PackageResources.ground_js), ("rows", PackageResources.rows_js),
             ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
-            ("seen", PackageResources.seen_js), ("timing", PackageResources.timing_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
@@ -83,6 +82,17 @@ struct Assets {
             }
             assets["/assets/leaflet/\(address)"] = Asset(type, Array(data))
         }
+    }
+
+    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it.
+    private static func clientModule() -> [UInt8] {
+        func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+        let client = text(PackageResources.drover_js).split(separator: "\n", omittingEmptySubsequences: false)
+        let whole = client.filter { !$0.hasPrefix("import ") }.joined(separator: "\n")
+        let parts = [PackageResources.seen_js, PackageResources.timing_js].map {
+            text($0).replacingOccurrences(of: "\nexport ", with: "\n")
+        }
+        return Array(([whole] + parts).joined(separator: "\n").utf8)
     }
 
     private static func settings(_ configuration: Configuration) -> [UInt8] {

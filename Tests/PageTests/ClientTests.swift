@@ -46,6 +46,7 @@ extension PageTests {
                 }
                 try page.run("window.dispatchEvent(new Event('online'))")
                 try page.wait("all is told", "got.length >= 4")
+                #expect(page.requested.filter { $0.hasSuffix(".js") } == ["\(gateway.address)/drover.js"], "one piece")
                 let expected = [News(driverId: "van-1", lat: toronto.lat, isSnapshot: true)]
                 #expect(
                     try page.value("got", as: [News].self) == expected

@@ -1,4 +1,4 @@
-// Drover's live positions, for any runtime with WebSocket and EventTarget. No dependencies but its own two parts.
+// Drover's live positions, for any runtime with WebSocket and EventTarget. Served in one piece with its parts.
 //
 //   import { DroverClient } from "/drover.js";
 //   const client = new DroverClient({ token: "…" });
@@ -10,8 +10,8 @@
 // The protocol is `drover.v1`, see /asyncapi.yaml. What is watched survives every reconnection, and the stream's cursor
 // resumes it, so that nothing is missed where the server still remembers.
 
-import { Seen } from "./assets/seen.js";
-import { Backoff, ServerClock, mayRetry } from "./assets/timing.js";
+import { Seen } from "./seen.js";
+import { Backoff, ServerClock, mayRetry } from "./timing.js";
 
 /**
  * A driver's newest accepted ping. Degrees WGS84, metres, m/s, degrees clockwise from north, epoch milliseconds.
@@ -279,7 +279,7 @@ export class DroverClient extends EventTarget {
     this.#tellLeft(this.#seen.drop(subject));
   }
 
-  /** @param {import("./assets/seen.js").Departure[]} left */
+  /** @param {import("./seen.js").Departure[]} left */
   #tellLeft(left) {
     if (left.length > 0) this.#emit("left", { left });
   }

@@ -1,5 +1,5 @@
-// The dispatcher's page: who is in view, and how are they? A key that may see everybody watches the box in view; one that
-// is limited, or a session, watches what it is limited to.
+// The dispatcher's page: who is in view, and how are they? A key that may see everybody watches the box in view; one
+// that is limited, or a session, watches what it is limited to.
 
 import { DroverClient } from "/drover.js";
 import { createMap } from "./ground.js";
