@@ -140,7 +140,7 @@ extension WebConnection {
     /// A client cannot send anything over it. Returns false where the client has gone meanwhile.
     public func openEventStream(session: WebSession, headers: [(String, String)] = []) -> Bool {
         guard phase == .http, let request else { return false }
-        self.request = nil
+        endExchange()
         gathered = []
         var head = WebResponse(status: 200, headers: headers + [("Cache-Control", "no-store")])
         head.secure(isEncrypted: server.isEncrypted)

@@ -33,13 +33,9 @@ public final class WebConnection {
     let arrival: Arrival
     /// Who gets what comes over the WebSocket; nil before the upgrade.
     public internal(set) var session: WebSession?
-    /// Whatever the application hangs on the current request.
-    public var attachment: AnyObject?
-    /// Headers that the reply to the current request gets beside its own.
-    public var replyHeaders: [(String, String)] = []
     var phase = Phase.http
-    /// The request whose body is being read or that waits for its reply.
-    var request: WebRequest?
+    /// A request and what belongs to it; apart from the connection, so that a WebSocket does not carry its room along.
+    private var exchange: Exchange?
     /// A body or a fragmented message so far.
     var gathered: [UInt8] = []
     var expectedBody = 0
@@ -66,6 +62,44 @@ public final class WebConnection {
         self.server = server
         self.number = number
         self.arrival = arrival
+    }
+
+    // MARK: The current request
+
+    private final class Exchange {
+        var request: WebRequest?
+        var attachment: AnyObject?
+        var replyHeaders: [(String, String)] = []
+    }
+
+    private var currentExchange: Exchange {
+        if let exchange { return exchange }
+        let new = Exchange()
+        exchange = new
+        return new
+    }
+
+    /// The request whose body is being read or that waits for its reply.
+    var request: WebRequest? {
+        get { exchange?.request }
+        set { currentExchange.request = newValue }
+    }
+
+    /// Whatever the application hangs on the current request.
+    public var attachment: AnyObject? {
+        get { exchange?.attachment }
+        set { currentExchange.attachment = newValue }
+    }
+
+    /// Headers that the reply to the current request gets beside its own.
+    public var replyHeaders: [(String, String)] {
+        get { exchange?.replyHeaders ?? [] }
+        set { currentExchange.replyHeaders = newValue }
+    }
+
+    /// No more requests come: the connection is a WebSocket, an event stream or gone.
+    func endExchange() {
+        exchange = nil
     }
 
     /// Whether bytes can still be written.

@@ -196,7 +196,7 @@ extension WebConnection {
     }
 
     fileprivate func established() -> Int32 {
-        request = nil
+        endExchange()
         phase = .webSocket
         heardAt = server.second
         let isFirst = !isUsed && arrival.headBytes > 0
@@ -268,7 +268,7 @@ extension WebConnection {
         phase = .closed
         session?.closed()
         session = nil
-        attachment = nil
+        endExchange()
         lws_set_opaque_user_data(wsi, nil)
         server.detach(self)
     }
