@@ -37,7 +37,8 @@ extension TopicModel {
     }
 
     mutating func subscribe() throws {
-        guard let handle = anyViewer(), !viewers[handle]!.isGone else { return }
+        // What is asked while an answer is being sent waits for its end.
+        guard let handle = anyViewer(), !viewers[handle]!.isGone, viewers[handle]!.client.unsent == nil else { return }
         if random.oneIn(3) {
             try answer(handle, drivers: [random.int(0...table.count - 1)], subjects: [], cursor: nil)
         } else {
@@ -80,9 +81,7 @@ extension TopicModel {
         }
         viewers[handle]!.client.asked(parts.map(\.name))
         let isLong = random.oneIn(3) && parts.allSatisfy { $0.replays == nil }
-        if isLong { try send(answer, first: 1, to: handle) }
-        viewers[handle]!.client.unsent = isLong ? answer : nil
-        if !isLong { try send(answer, first: .max, to: handle) }
+        try send(answer, first: isLong ? 1 : .max, to: handle)
     }
 
     /// The rest of a long answer.
@@ -103,9 +102,12 @@ extension TopicModel {
             frame.recovered[part.name] = part.replays != nil
             while room > 0, answer.parts[index].next < part.drivers.count {
                 let next = answer.parts[index].next
+                let driver = part.drivers[next]
                 answer.parts[index].next += 1
                 room -= 1
-                let driver = part.drivers[next]
+                // Who left since the first page, and may still be seen through another subject.
+                let topic = Subject(part.name).flatMap { fanout.topic($0) }
+                guard topic.map({ fanout.isIn(driver, $0) }) ?? true else { continue }
                 for position in part.replays?[next].map(Optional.some) ?? [nil] {
                     guard let element = try element(driver, position, for: handle) else { continue }
                     frame.positions.append((part.name, driver, element))

@@ -10,12 +10,15 @@ struct SubscriptionAnswer {
     /// What one subject shows.
     struct Part {
         let name: String
+        /// Nil for a single driver.
+        let topic: TopicIndex?
         let drivers: [DriverIndex]
         /// By driver, what the viewer missed; nil where a snapshot is due.
         let replays: [[Position]]?
 
-        init(_ name: String, _ drivers: [DriverIndex], replays: [[Position]]?) {
+        init(_ name: String, _ topic: TopicIndex?, _ drivers: [DriverIndex], replays: [[Position]]?) {
             self.name = name
+            self.topic = topic
             self.drivers = drivers
             self.replays = replays
         }
@@ -140,7 +143,8 @@ struct SubscriptionAnswer {
                     fanout.appendReplayed(position, of: current.drivers[driver], table, for: viewer, to: &writer)
                     room -= 1
                 }
-            } else {
+            } else if current.topic.map({ fanout.isIn(current.drivers[driver], $0) }) ?? true {
+                // Who left since the first page was told to have left, and may still be seen through another subject.
                 let before = writer.bytes.count
                 if before > start { writer.raw(",") }
                 if fanout.appendPosition(of: current.drivers[driver], table, for: viewer, to: &writer) {

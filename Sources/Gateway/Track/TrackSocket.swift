@@ -188,13 +188,13 @@ final class TrackSocket: CredentialSession {
                 guard let driver = pipeline.drivers.index(of: id) else { continue }
                 _ = pipeline.fanout.watch(driver, by: viewer)
                 let replays = replays([driver], nil, request.cursor, &room)
-                parts.append(SubscriptionAnswer.Part(subject.name, [driver], replays: replays))
+                parts.append(SubscriptionAnswer.Part(subject.name, nil, [driver], replays: replays))
             case .order, .group, .area:
                 let topic = pipeline.fanout.openTopic(subject, now: now)
                 _ = pipeline.fanout.subscribe(viewer, to: topic)
                 let members = pipeline.fanout.members(of: topic)
                 let replays = replays(members, topic, request.cursor, &room)
-                parts.append(SubscriptionAnswer.Part(subject.name, members, replays: replays))
+                parts.append(SubscriptionAnswer.Part(subject.name, topic, members, replays: replays))
             }
         }
         unsent = SubscriptionAnswer(id: request.id, parts: parts, refused: refused)

@@ -47,6 +47,9 @@ extension Fanout {
         return members
     }
 
+    /// Whether the driver is in the topic.
+    public func isIn(_ driver: DriverIndex, _ topic: TopicIndex) -> Bool { membership(of: driver, in: topic) != nil }
+
     /// The handles of all who watch the topic.
     public func watchers(of topic: TopicIndex) -> [Int] {
         var handles: [Int] = []
