@@ -2,8 +2,8 @@
 import EventLoop
 import Tracking
 
-/// An answer that is being sent.
-struct SubscriptionAnswer {
+/// An answer that is being sent. A class, so that viewers who wait for none have no room for one.
+final class SubscriptionAnswer {
     /// Positions in one frame; longer answers go on with `"more":true`.
     private static let page = 500
 
@@ -43,7 +43,7 @@ struct SubscriptionAnswer {
     }
 
     /// The next frame's JSON.
-    mutating func nextFrame(for viewer: ViewerIndex, _ fanout: Fanout, _ table: DriverTable) -> [UInt8] {
+    func nextFrame(for viewer: ViewerIndex, _ fanout: Fanout, _ table: DriverTable) -> [UInt8] {
         guard id != nil else { return nextEvent(for: viewer, fanout, table) }
         var writer = JSONWriter()
         writer.raw("{")
@@ -69,7 +69,7 @@ struct SubscriptionAnswer {
     }
 
     /// On an event stream: what is watched first, then the positions as pushes.
-    private mutating func nextEvent(for viewer: ViewerIndex, _ fanout: Fanout, _ table: DriverTable) -> [UInt8] {
+    private func nextEvent(for viewer: ViewerIndex, _ fanout: Fanout, _ table: DriverTable) -> [UInt8] {
         var writer = JSONWriter()
         if isFirst {
             writer.raw("{\"subscribed\":{")
@@ -100,7 +100,7 @@ struct SubscriptionAnswer {
     }
 
     /// Ends `subscribed` and lists what was refused, once.
-    private mutating func appendRefused(to writer: inout JSONWriter) {
+    private func appendRefused(to writer: inout JSONWriter) {
         writer.raw("},\"refused\":{")
         for (offset, entry) in refused.enumerated() where isFirst {
             if offset > 0 { writer.raw(",") }
@@ -121,7 +121,7 @@ struct SubscriptionAnswer {
     }
 
     /// Appends a subject with as many of its drivers as there is room for.
-    private mutating func appendPart(
+    private func appendPart(
         _ viewer: ViewerIndex, _ fanout: Fanout, _ table: DriverTable, _ room: inout Int, to writer: inout JSONWriter
     ) {
         writer.string(parts[part].name)
@@ -130,7 +130,7 @@ struct SubscriptionAnswer {
         writer.raw("]}")
     }
 
-    private mutating func appendPositions(
+    private func appendPositions(
         _ viewer: ViewerIndex, _ fanout: Fanout, _ table: DriverTable, _ room: inout Int, from start: Int,
         to writer: inout JSONWriter
     ) {

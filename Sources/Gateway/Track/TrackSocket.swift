@@ -222,7 +222,7 @@ final class TrackSocket: CredentialSession {
 
     /// Sends as much of the answer as the socket takes; goes on with the next frame once all of it is out.
     private func answerFurther() {
-        guard let viewer, var answer = unsent else { return }
+        guard let viewer, let answer = unsent else { return }
         let pipeline = gateway.pipeline
         repeat {
             connection.sendQueued(text: answer.nextFrame(for: viewer, pipeline.fanout, pipeline.drivers))
