@@ -81,6 +81,34 @@ extension Integration {
             try viewer.read("it moves") { $0.positions["van-new"] != nil }
         }
 
+        @Test
+        func
+            `a hand-over at another gateway is heard here within a second, and found at the next look where it is not`()
+            throws
+        {
+            let here = try RunningGateway()
+            let there = try RunningGateway(beside: here)
+            let key = try here.masterKey()
+            let vans = MovingDrivers(["van-a", "van-b"], of: here, key: key)
+            try vans.report()
+            try here.assign("orders/9f2", ["van-a"], by: key)
+            let viewer = try ScreenedViewer(here, try here.session(["order:9f2"], by: key).token)
+            _ = try viewer.subscribe(["order:9f2"])
+            try there.awaitStores()
+            try there.assign("orders/9f2", ["van-b"], by: key)
+            try viewer.read("the bus told it", within: 1) {
+                $0.events.contains(.left(driver: "van-a", subject: "order:9f2")) && $0.newest("van-b") > 0
+            }
+            // A change that nobody tells of, as while the bus is away.
+            try here.sql(
+                "UPDATE driver_assignments SET driver_id = 'van-a' WHERE order_id = '9f2' AND released_at IS NULL")
+            try viewer.read("the look found it", within: 6) {
+                $0.events.contains(.left(driver: "van-b", subject: "order:9f2"))
+            }
+            let back = try vans.report()
+            try viewer.read("the first driver again") { $0.newest("van-a") == back }
+        }
+
         @Test func `a driver who is watched through two subjects stays when one of them ends`() throws {
             let gateway = try RunningGateway()
             let key = try gateway.masterKey()

@@ -128,7 +128,7 @@ final class TrackSocket: CredentialSession {
     /// Watches subjects and answers with a snapshot or, from a cursor on, with what was missed. `id` is nil on an event
     /// stream, where nobody asked.
     func subscribe(_ id: Int64?, _ names: [String], cursor: String?, rate: Double?) {
-        guard let viewer, let credential else { return }
+        guard viewer != nil, let credential else { return }
         var wanted: [Subject] = []
         var refused: [(name: String, code: String)] = []
         // A name twice is one subject, and one member of the answer.
@@ -136,7 +136,7 @@ final class TrackSocket: CredentialSession {
         for name in names where named.insert(name).inserted {
             if let subject = Subject(name) { wanted.append(subject) } else { refused.append((name, "bad_subject")) }
         }
-        guard gateway.pipeline.fanout.subjectCount(of: viewer) + named.count <= subjectLimit else {
+        guard hasRoom(for: wanted) else {
             return error(id, "limit", "at most \(subjectLimit) subjects on one connection")
         }
         isBusy = true
@@ -147,6 +147,14 @@ final class TrackSocket: CredentialSession {
             session.load(wanted.filter { !forbidden.contains($0) }, refused, request)
         }
         gateway.authorization.refused(wanted, for: credential, then: authorized)
+    }
+
+    /// Whether the viewer may watch these too; what it watches already is not counted again.
+    private func hasRoom(for wanted: [Subject]) -> Bool {
+        guard let viewer else { return false }
+        let count = gateway.pipeline.fanout.subjectCount(of: viewer)
+        if count + wanted.count <= subjectLimit { return true }
+        return count + Set(wanted).subtracting(subjects(of: viewer)).count <= subjectLimit
     }
 
     private func cannotAnswer(_ id: Int64?) {
