@@ -267,18 +267,14 @@ struct TopicModel {
         }
         let fanout = fanout
         try #require(free(fanout.freeEdge) { fanout.edges[$0].nextOfDriver } == fanout.edges.count, place)
-        try #require(
-            free(fanout.freeMembership) { fanout.memberships[$0].nextOfTopic } == fanout.memberships.count, place)
-        try #require(
-            free(fanout.freeTopicSubscription) { fanout.topicSubscriptions[$0].nextOfTopic }
-                == fanout.topicSubscriptions.count, place)
+        try #require(fanout.memberships.count == 0 && fanout.topicSubscriptions.count == 0, place)
         try #require(free(fanout.freeDeparture) { fanout.departures[$0].next } == fanout.departures.count, place)
         try #require(fanout.freeTopics.count == fanout.topics.count, place)
         try #require(fanout.drivers.allSatisfy { $0.firstMembership < 0 && $0.edgeCount == 0 }, place)
         // Numbers are used again: there were never more than could be in use at one time.
         try #require(fanout.viewers.count <= 8 && fanout.topics.count <= 10, place)
-        try #require(fanout.memberships.count <= 10 * table.count, place)
-        try #require(fanout.topicSubscriptions.count <= 8 * 10, place)
+        try #require(fanout.memberships.capacity <= 10 * table.count, place)
+        try #require(fanout.topicSubscriptions.capacity <= 8 * 10, place)
         try #require(fanout.edges.count <= 8 * table.count, place)
     }
 }

@@ -21,7 +21,7 @@ extension Fanout {
         var link = drivers[driver].firstMembership
         while link >= 0 {
             let topic = Int(memberships[Int(link)].topic)
-            link = memberships[Int(link)].nextOfDriver
+            link = memberships[Int(link)].nextOfOther
             if let box = topics[topic].box,
                 !box.contains(latitude: position.latitude, longitude: position.longitude)
             {

@@ -14,7 +14,7 @@ extension Fanout {
         }
         var link = topics[topic].firstWatcher
         while link >= 0 {
-            let viewer = Int(topicSubscriptions[Int(link)].viewer)
+            let viewer = Int(topicSubscriptions[Int(link)].other)
             _ = lead(viewer, to: driver, through: Int32(topic), isNews: true)
             if isUrgent { viewers[viewer].lastWriteAt = .min / 2 }
             link = topicSubscriptions[Int(link)].nextOfTopic
@@ -28,7 +28,7 @@ extension Fanout {
         let isUrgent = topics[topic].box == nil
         var link = topics[topic].firstWatcher
         while link >= 0 {
-            let viewer = Int(topicSubscriptions[Int(link)].viewer)
+            let viewer = Int(topicSubscriptions[Int(link)].other)
             if let edge = edge(from: viewer, to: driver) { part(edge, from: Int32(topic), now: now) }
             addDeparture(of: driver, from: topic, for: viewer)
             if isUrgent { viewers[viewer].lastWriteAt = .min / 2 }
@@ -40,54 +40,23 @@ extension Fanout {
 
     /// The driver's place in the topic; nil where it has none.
     func membership(of driver: DriverIndex, in topic: TopicIndex) -> Int? {
-        var link = drivers[driver].firstMembership
-        while link >= 0, memberships[Int(link)].topic != Int32(topic) { link = memberships[Int(link)].nextOfDriver }
-        return link < 0 ? nil : Int(link)
+        memberships.find(topic: topic, from: drivers[driver].firstMembership)
     }
 
     mutating func addMembership(_ driver: DriverIndex, _ topic: TopicIndex, since: UInt64) {
-        let membership = Membership(topic: Int32(topic), driver: Int32(driver), since: since)
-        let link: Int
-        if freeMembership >= 0 {
-            link = Int(freeMembership)
-            freeMembership = memberships[link].nextOfTopic
-            memberships[link] = membership
-        } else {
-            memberships.append(membership)
-            link = memberships.count - 1
-        }
-        let ofTopic = topics[topic].firstMember
-        memberships[link].nextOfTopic = ofTopic
-        if ofTopic >= 0 { memberships[Int(ofTopic)].previousOfTopic = Int32(link) }
-        topics[topic].firstMember = Int32(link)
-        let ofDriver = drivers[driver].firstMembership
-        memberships[link].nextOfDriver = ofDriver
-        if ofDriver >= 0 { memberships[Int(ofDriver)].previousOfDriver = Int32(link) }
-        drivers[driver].firstMembership = Int32(link)
+        memberships.add(
+            topic, driver, since: since, firstOfTopic: &topics[topic].firstMember,
+            firstOfOther: &drivers[driver].firstMembership)
         topics[topic].memberCount += 1
     }
 
     mutating func removeMembership(_ link: Int?) {
         guard let link else { return }
-        let removed = memberships[link]
-        if removed.previousOfTopic >= 0 {
-            memberships[Int(removed.previousOfTopic)].nextOfTopic = removed.nextOfTopic
-        } else {
-            topics[Int(removed.topic)].firstMember = removed.nextOfTopic
-        }
-        if removed.nextOfTopic >= 0 { memberships[Int(removed.nextOfTopic)].previousOfTopic = removed.previousOfTopic }
-        if removed.previousOfDriver >= 0 {
-            memberships[Int(removed.previousOfDriver)].nextOfDriver = removed.nextOfDriver
-        } else {
-            drivers[Int(removed.driver)].firstMembership = removed.nextOfDriver
-        }
-        if removed.nextOfDriver >= 0 {
-            memberships[Int(removed.nextOfDriver)].previousOfDriver = removed.previousOfDriver
-        }
-        topics[Int(removed.topic)].memberCount -= 1
-        memberships[link] = Membership(topic: -1, driver: -1, since: 0)
-        memberships[link].nextOfTopic = freeMembership
-        freeMembership = Int32(link)
+        let topic = Int(memberships[link].topic)
+        let driver = Int(memberships[link].other)
+        memberships.remove(
+            link, firstOfTopic: &topics[topic].firstMember, firstOfOther: &drivers[driver].firstMembership)
+        topics[topic].memberCount -= 1
     }
 
     // MARK: Departures

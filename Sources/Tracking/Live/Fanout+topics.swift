@@ -41,7 +41,7 @@ extension Fanout {
         members.reserveCapacity(Int(topics[topic].memberCount))
         var link = topics[topic].firstMember
         while link >= 0 {
-            members.append(Int(memberships[Int(link)].driver))
+            members.append(Int(memberships[Int(link)].other))
             link = memberships[Int(link)].nextOfTopic
         }
         return members
@@ -55,7 +55,7 @@ extension Fanout {
         var handles: [Int] = []
         var link = topics[topic].firstWatcher
         while link >= 0 {
-            handles.append(Int(viewers[Int(topicSubscriptions[Int(link)].viewer)].handle))
+            handles.append(Int(viewers[Int(topicSubscriptions[Int(link)].other)].handle))
             link = topicSubscriptions[Int(link)].nextOfTopic
         }
         return handles
@@ -99,23 +99,8 @@ extension Fanout {
         distribute()
         defer { distributedThrough = log.end }
         guard subscription(of: viewer, to: topic) == nil else { return false }
-        let link: Int
-        if freeTopicSubscription >= 0 {
-            link = Int(freeTopicSubscription)
-            freeTopicSubscription = topicSubscriptions[link].nextOfTopic
-            topicSubscriptions[link] = TopicSubscription(topic: Int32(topic), viewer: Int32(viewer))
-        } else {
-            topicSubscriptions.append(TopicSubscription(topic: Int32(topic), viewer: Int32(viewer)))
-            link = topicSubscriptions.count - 1
-        }
-        let ofTopic = topics[topic].firstWatcher
-        topicSubscriptions[link].nextOfTopic = ofTopic
-        if ofTopic >= 0 { topicSubscriptions[Int(ofTopic)].previousOfTopic = Int32(link) }
-        topics[topic].firstWatcher = Int32(link)
-        let ofViewer = viewers[viewer].firstSubscription
-        topicSubscriptions[link].nextOfViewer = ofViewer
-        if ofViewer >= 0 { topicSubscriptions[Int(ofViewer)].previousOfViewer = Int32(link) }
-        viewers[viewer].firstSubscription = Int32(link)
+        topicSubscriptions.add(
+            topic, viewer, firstOfTopic: &topics[topic].firstWatcher, firstOfOther: &viewers[viewer].firstSubscription)
         viewers[viewer].subjectCount += 1
         topics[topic].watcherCount += 1
         topics[topic].unwatchedAt = .max
@@ -140,7 +125,7 @@ extension Fanout {
         var link = viewers[viewer].firstSubscription
         while link >= 0 {
             subjects.append(topics[Int(topicSubscriptions[Int(link)].topic)].subject)
-            link = topicSubscriptions[Int(link)].nextOfViewer
+            link = topicSubscriptions[Int(link)].nextOfOther
         }
         return subjects
     }
@@ -159,44 +144,19 @@ extension Fanout {
     }
 
     private func subscription(of viewer: ViewerIndex, to topic: TopicIndex) -> Int? {
-        if topics[topic].watcherCount < viewers[viewer].subjectCount {
-            var link = topics[topic].firstWatcher
-            while link >= 0, topicSubscriptions[Int(link)].viewer != Int32(viewer) {
-                link = topicSubscriptions[Int(link)].nextOfTopic
-            }
-            return link < 0 ? nil : Int(link)
-        }
-        var link = viewers[viewer].firstSubscription
-        while link >= 0, topicSubscriptions[Int(link)].topic != Int32(topic) {
-            link = topicSubscriptions[Int(link)].nextOfViewer
-        }
-        return link < 0 ? nil : Int(link)
+        topics[topic].watcherCount < viewers[viewer].subjectCount
+            ? topicSubscriptions.find(other: viewer, from: topics[topic].firstWatcher)
+            : topicSubscriptions.find(topic: topic, from: viewers[viewer].firstSubscription)
     }
 
     mutating func removeSubscription(_ link: Int, now: Microseconds) {
-        let removed = topicSubscriptions[link]
-        if removed.previousOfTopic >= 0 {
-            topicSubscriptions[Int(removed.previousOfTopic)].nextOfTopic = removed.nextOfTopic
-        } else {
-            topics[Int(removed.topic)].firstWatcher = removed.nextOfTopic
-        }
-        if removed.nextOfTopic >= 0 {
-            topicSubscriptions[Int(removed.nextOfTopic)].previousOfTopic = removed.previousOfTopic
-        }
-        if removed.previousOfViewer >= 0 {
-            topicSubscriptions[Int(removed.previousOfViewer)].nextOfViewer = removed.nextOfViewer
-        } else {
-            viewers[Int(removed.viewer)].firstSubscription = removed.nextOfViewer
-        }
-        if removed.nextOfViewer >= 0 {
-            topicSubscriptions[Int(removed.nextOfViewer)].previousOfViewer = removed.previousOfViewer
-        }
-        viewers[Int(removed.viewer)].subjectCount -= 1
-        topics[Int(removed.topic)].watcherCount -= 1
-        if topics[Int(removed.topic)].watcherCount == 0 { topics[Int(removed.topic)].unwatchedAt = now }
-        topicSubscriptions[link] = TopicSubscription(topic: -1, viewer: -1)
-        topicSubscriptions[link].nextOfTopic = freeTopicSubscription
-        freeTopicSubscription = Int32(link)
+        let topic = Int(topicSubscriptions[link].topic)
+        let viewer = Int(topicSubscriptions[link].other)
+        topicSubscriptions.remove(
+            link, firstOfTopic: &topics[topic].firstWatcher, firstOfOther: &viewers[viewer].firstSubscription)
+        viewers[viewer].subjectCount -= 1
+        topics[topic].watcherCount -= 1
+        if topics[topic].watcherCount == 0 { topics[topic].unwatchedAt = now }
     }
 
     /// Lets go of topics that nobody has watched for as long as a viewer may be away and resume.

@@ -33,10 +33,9 @@ public struct Fanout: Sendable {
     var topics: [FanoutTopic] = []
     var topicNumbers: [Subject: TopicIndex] = [:]
     var freeTopics: [TopicIndex] = []
-    var memberships: [Membership] = []
-    var freeMembership: Int32 = -1
-    var topicSubscriptions: [TopicSubscription] = []
-    var freeTopicSubscription: Int32 = -1
+    /// Which drivers are in which topics, and which viewers watch which.
+    var memberships = TopicLinks()
+    var topicSubscriptions = TopicLinks()
     var departures: [Departure] = []
     var freeDeparture: Int32 = -1
     /// Viewers that missed more departures than are kept: their sockets are to be closed.

@@ -128,28 +128,6 @@ struct FanoutTopic: Sendable {
     var unwatchedAt: Microseconds
 }
 
-/// A driver in a topic.
-struct Membership: Sendable {
-    var topic: Int32
-    var driver: Int32
-    /// From which entry of the replay log on it is in the topic; 0 where it was there as long as the topic is known.
-    var since: UInt64
-    var nextOfTopic: Int32 = -1
-    var previousOfTopic: Int32 = -1
-    var nextOfDriver: Int32 = -1
-    var previousOfDriver: Int32 = -1
-}
-
-/// A viewer watching a topic.
-struct TopicSubscription: Sendable {
-    var topic: Int32
-    var viewer: Int32
-    var nextOfTopic: Int32 = -1
-    var previousOfTopic: Int32 = -1
-    var nextOfViewer: Int32 = -1
-    var previousOfViewer: Int32 = -1
-}
-
 /// A driver that left a topic, to be told to a viewer.
 struct Departure: Sendable {
     var topic: Int32
