@@ -330,11 +330,12 @@ final class Gateway: WebApplication {
         }
     }
 
-    /// The subject's drivers have changed: credentials that are limited to it may see less from now on.
-    func reauthorize(_ subject: Subject) {
+    /// The subject's drivers, or those of any where it is nil, have changed: credentials that are limited to it may see
+    /// less from now on.
+    func reauthorize(_ subject: Subject?) {
         server?.forEachConnection { connection in
             guard let session = connection.session as? TrackSocket, let credential = session.credential,
-                credential.party != .viewer, credential.scope?.names(subject) == true
+                credential.party != .viewer, let scope = credential.scope, subject.map(scope.names) ?? true
             else { return }
             session.reauthorize()
         }

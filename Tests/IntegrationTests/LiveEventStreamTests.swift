@@ -11,7 +11,7 @@ extension Integration {
             let key = try shared.gateway.masterKey()
             let vans = MovingDrivers(["sse-1", "sse-2"], of: shared.gateway, key: key)
             try vans.report()
-            try shared.gateway.assign("orders/sse", ["sse-1"], by: key)
+            try shared.gateway.assign("orders/sse", ["sse-1"], key: key)
             let socket = try ScreenedViewer(shared.gateway, key)
             try socket.subscribe(["order:sse"])
             var stream: EventReader? = try EventReader(shared.gateway, "subject=order:sse", token: key)
@@ -27,7 +27,7 @@ extension Integration {
             try socket.read("the same") { $0.newest("sse-1") == moved }
             #expect(event.data["positions"][0]["recorded_at"].integer == moved)
             #expect(event.data["positions"][0]["subjects"].array.map(\.string) == ["order:sse"])
-            try shared.gateway.assign("orders/sse", ["sse-2"], by: key)
+            try shared.gateway.assign("orders/sse", ["sse-2"], key: key)
             let left = try #require(try stream?.next("left")).data["left"][0]
             #expect(left["driver_id"].string == "sse-1" && left["subject"].string == "order:sse")
             #expect(try stream?.next("status").data["status"][0]["state"].string == "live")

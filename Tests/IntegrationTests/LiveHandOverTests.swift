@@ -10,7 +10,7 @@ extension Integration {
             let gateway = try RunningGateway()
             let key = try gateway.masterKey()
             let vans = MovingDrivers(["van-a", "van-b"], of: gateway, key: key)
-            try gateway.assign("orders/9f2", ["van-a"], by: key)
+            try gateway.assign("orders/9f2", ["van-a"], key: key)
             try vans.report()
             let sessions = try (0..<5).map { _ in try gateway.session(["order:9f2"], by: key).token }
             let viewers = try (0..<100).map { try ScreenedViewer(gateway, sessions[$0 % 5]) }
@@ -19,7 +19,7 @@ extension Integration {
                 #expect(answer[0]["subscribed"]["order:9f2"]["positions"][0]["driver_id"].string == "van-a")
             }
             for _ in 0..<10 { try vans.report() }
-            try gateway.assign("orders/9f2", ["van-b"], by: key)
+            try gateway.assign("orders/9f2", ["van-b"], key: key)
             let handedOver = now()
             // What is reported from here on is of after the answer, whatever the clock's grain.
             try eventually("the next millisecond") { now() > handedOver }
@@ -62,7 +62,7 @@ extension Integration {
             #expect(answer[0]["subscribed"]["order:7"]["positions"].array.isEmpty)
             // Nothing of drivers who do not carry it.
             try vans.report()
-            try gateway.assign("orders/7", ["van-a", "van-b"], by: key)
+            try gateway.assign("orders/7", ["van-a", "van-b"], key: key)
             try viewer.read("both drivers") { $0.positions.count == 2 }
             let start = viewer.screen.events.firstIndex { if case .position = $0 { true } else { false } }
             #expect(viewer.screen.events[..<(start ?? 0)].contains(.status(driver: "van-a", state: "live")))
@@ -75,7 +75,7 @@ extension Integration {
             try viewer.read("the other goes on") { $0.newest("van-b") == alone }
             #expect(viewer.screen.newest("van-a") == both)
             // A driver of whom nobody has heard yet.
-            try gateway.assign("orders/7", ["van-new"], by: key)
+            try gateway.assign("orders/7", ["van-new"], key: key)
             try viewer.read("it is introduced") { $0.events.contains(.status(driver: "van-new", state: "offline")) }
             try gateway.post([TestPing("van-new", at: now())], token: key)
             try viewer.read("it moves") { $0.positions["van-new"] != nil }
@@ -91,11 +91,11 @@ extension Integration {
             let key = try here.masterKey()
             let vans = MovingDrivers(["van-a", "van-b"], of: here, key: key)
             try vans.report()
-            try here.assign("orders/9f2", ["van-a"], by: key)
+            try here.assign("orders/9f2", ["van-a"], key: key)
             let viewer = try ScreenedViewer(here, try here.session(["order:9f2"], by: key).token)
             _ = try viewer.subscribe(["order:9f2"])
             try there.awaitStores()
-            try there.assign("orders/9f2", ["van-b"], by: key)
+            try there.assign("orders/9f2", ["van-b"], key: key)
             try viewer.read("the bus told it", within: 1) {
                 $0.events.contains(.left(driver: "van-a", subject: "order:9f2")) && $0.newest("van-b") > 0
             }
@@ -109,12 +109,41 @@ extension Integration {
             try viewer.read("the first driver again") { $0.newest("van-a") == back }
         }
 
+        @Test
+        func `a key that is limited to a group loses sight of a driver who leaves it, though nobody watches the group`()
+            throws
+        {
+            let gateway = try RunningGateway()
+            let key = try gateway.masterKey()
+            let vans = MovingDrivers(["van-a", "van-b", "van-c"], of: gateway, key: key)
+            try vans.report()
+            try gateway.assign("groups/east", vans.names, key: key)
+            let viewer = try ScreenedViewer(gateway, try gateway.key("positions:read", subjects: "group:east"))
+            _ = try viewer.subscribe(vans.names.map { "driver:" + $0 })
+            try gateway.assign("groups/east", ["van-b", "van-c"], key: key)
+            try viewer.read("the first is lost at once", within: 2) {
+                $0.events.contains(.event(type: "ended", subject: "driver:van-a"))
+            }
+            // What nobody tells of is found at the next look.
+            try gateway.sql("DELETE FROM driver_groups WHERE driver_id = 'van-b'")
+            try viewer.read("the second at the next look", within: 6) {
+                $0.events.contains(.event(type: "ended", subject: "driver:van-b"))
+            }
+            let before = viewer.screen.events.count
+            let last = try vans.report()
+            try viewer.read("the third goes on") { $0.newest("van-c") == last }
+            let seen = viewer.screen.events[before...].compactMap { event -> String? in
+                if case .position(let position) = event { position.driver } else { nil }
+            }
+            #expect(Set(seen) == ["van-c"])
+        }
+
         @Test func `a driver who is watched through two subjects stays when one of them ends`() throws {
             let gateway = try RunningGateway()
             let key = try gateway.masterKey()
             let vans = MovingDrivers(["van-a", "van-b"], of: gateway, key: key)
-            try gateway.assign("orders/1", ["van-a"], by: key)
-            try gateway.assign("groups/east", ["van-a", "van-b"], by: key)
+            try gateway.assign("orders/1", ["van-a"], key: key)
+            try gateway.assign("groups/east", ["van-a", "van-b"], key: key)
             try vans.report()
             let viewer = try ScreenedViewer(gateway, key)
             try viewer.subscribe(["order:1", "group:east", "driver:van-a"])
@@ -125,12 +154,12 @@ extension Integration {
                 return []
             }
             #expect(subjects(viewer.screen) == ["order:1", "group:east", "driver:van-a"])
-            try gateway.assign("groups/east", ["van-b"], by: key)
+            try gateway.assign("groups/east", ["van-b"], key: key)
             try viewer.read("left the group") { $0.events.contains(.left(driver: "van-a", subject: "group:east")) }
             let moved = try vans.report()
             try viewer.read("it moves") { $0.newest("van-a") == moved }
             #expect(subjects(viewer.screen) == ["order:1", "driver:van-a"])
-            try gateway.assign("orders/1", [], by: key)
+            try gateway.assign("orders/1", [], key: key)
             try viewer.read("left the order") { $0.events.contains(.left(driver: "van-a", subject: "order:1")) }
             let again = try vans.report()
             try viewer.read("it moves") { $0.newest("van-a") == again }
@@ -141,7 +170,7 @@ extension Integration {
         @Test func `a new driver who reported before a restart is shown as it is`() throws {
             let gateway = try RunningGateway(settings: ["history.retention_days": "0"])
             let key = try gateway.masterKey()
-            try gateway.assign("orders/1", [], by: key)
+            try gateway.assign("orders/1", [], key: key)
             let vans = MovingDrivers(["van-a"], of: gateway, key: key)
             let last = try vans.report()
             let redis = try gateway.redisProbe()
@@ -153,7 +182,7 @@ extension Integration {
             try gateway.restart()
             let viewer = try ScreenedViewer(gateway, key)
             try viewer.subscribe(["order:1"])
-            try gateway.assign("orders/1", ["van-a"], by: key)
+            try gateway.assign("orders/1", ["van-a"], key: key)
             try viewer.read("the driver") { $0.newest("van-a") == last }
             let statuses = viewer.screen.events.compactMap { event -> String? in
                 if case .status(_, let state) = event { state } else { nil }

@@ -94,7 +94,7 @@ extension Integration {
             let key = try gateway.masterKey()
             let vans = MovingDrivers(["van-1"], of: gateway, key: key)
             try vans.report()
-            try gateway.assign("orders/1", ["van-1"], by: key)
+            try gateway.assign("orders/1", ["van-1"], key: key)
             let subjects = ["driver:van-1", "order:1", "area:40,-80,50,-70"]
             let cursor = try ScreenedViewer(gateway, key).subscribe(subjects)[0]["cursor"].string
             try gateway.restart()
@@ -114,13 +114,13 @@ extension Integration {
             let key = try shared.gateway.masterKey()
             let vans = MovingDrivers(["swap-a", "swap-b"], of: shared.gateway, key: key)
             try vans.report()
-            try shared.gateway.assign("orders/swap", ["swap-a"], by: key)
+            try shared.gateway.assign("orders/swap", ["swap-a"], key: key)
             var viewer: ScreenedViewer? = try ScreenedViewer(shared.gateway, key)
             let first = try #require(try viewer?.subscribe(["order:swap"])[0]["cursor"].string)
             viewer?.socket.stream.resetOnClose()
             viewer = nil
             try vans.report()
-            try shared.gateway.assign("orders/swap", ["swap-b"], by: key)
+            try shared.gateway.assign("orders/swap", ["swap-b"], key: key)
             let returned = try ScreenedViewer(shared.gateway, key)
             let answer = try returned.subscribe(["order:swap"], cursor: first)[0]
             #expect(answer["subscribed"]["order:swap"]["recovered"].flag == false)
@@ -142,7 +142,7 @@ extension Integration {
             let names = (0..<1_200).map { "f\($0)" }
             let vans = MovingDrivers(names, of: gateway, key: key)
             try vans.report()
-            try gateway.assign("groups/all", names, by: key)
+            try gateway.assign("groups/all", names, key: key)
             let first = try ScreenedViewer(gateway, key)
             let frames = try first.subscribe(["group:all"])
             #expect(frames.count > 1 && frames.dropLast().allSatisfy { $0["cursor"].isNull && $0["more"].flag == true })

@@ -10,7 +10,7 @@ extension Integration {
         @Test func `a session is warned, told of its end and closed within a second of it`() throws {
             let shared = try SharedGateway.get()
             let key = try shared.gateway.masterKey()
-            try shared.gateway.assign("orders/brief", ["brief-1"], by: key)
+            try shared.gateway.assign("orders/brief", ["brief-1"], key: key)
             var slack: Int64 = .max
             try withinASecond("closed at the end of the session") { _ in
                 let session = try shared.gateway.session(["order:brief", "driver:brief-2"], by: key, seconds: 2)
@@ -74,7 +74,7 @@ extension Integration {
         @Test func `a session sees what it names and nothing else, whatever it sends`() throws {
             let shared = try SharedGateway.get()
             let key = try shared.gateway.masterKey()
-            try shared.gateway.assign("orders/mine", ["only-1"], by: key)
+            try shared.gateway.assign("orders/mine", ["only-1"], key: key)
             let session = try shared.gateway.session(["order:mine", "area:1,1,2,2"], by: key)
             let viewer = try ScreenedViewer(shared.gateway, session.token)
             // The very driver of its order by name, other orders, larger areas, and things that are none.

@@ -62,12 +62,13 @@ final class Memberships {
     /// The subject has these drivers now. Who left is off its viewers' screens before this returns; who came follows once
     /// what the stores know of him is here.
     private func changed(_ subject: Subject, _ drivers: [DriverID]) {
+        // Also where nobody watches the subject itself: a key that is limited to a group may watch one of its drivers.
+        gateway.reauthorize(subject)
         guard let version = nextVersion(of: subject) else { return }
         let pipeline = gateway.pipeline
         guard let topic = pipeline.fanout.topic(subject), pipeline.fanout.isLoaded(topic) else { return }
         let known = drivers.compactMap { pipeline.drivers.index(of: $0) }
         _ = pipeline.fanout.keepMembers(known, of: topic, now: SystemClock.wallMicroseconds())
-        gateway.reauthorize(subject)
         gateway.directory.load(drivers) { [self] in
             guard versions[subject] == version, let topic = pipeline.fanout.topic(subject) else { return }
             let before = Set(pipeline.fanout.members(of: topic))
@@ -81,7 +82,7 @@ final class Memberships {
 
     /// Another gateway has changed the subject.
     private func announced(_ subject: Subject) {
-        guard let version = nextVersion(of: subject) else { return }
+        guard let version = nextVersion(of: subject) else { return gateway.reauthorize(subject) }
         gateway.assignments.drivers(of: [subject]) { [self] answer in
             guard case .success(let found) = answer, versions[subject] == version, let drivers = found[subject]
             else { return }
@@ -111,6 +112,7 @@ final class Memberships {
 
     /// Reads all that is watched again. Called every `access.refresh_s`, and when the bus is back.
     func look() {
+        gateway.reauthorize(nil)
         let known = gateway.pipeline.fanout.assignableSubjects
         versions = versions.filter { gateway.pipeline.fanout.topic($0.key) != nil }
         for start in stride(from: 0, to: known.count, by: Self.batch) {

@@ -28,17 +28,6 @@ extension RunningGateway {
         let end = try #require(reply["expires_at"].string.flatMap { ISO8601.milliseconds($0) })
         return (try #require(reply["id"].string), token, end)
     }
-
-    /// Gives an order or group (`orders/9f2`) these drivers.
-    func assign(
-        _ container: String, _ drivers: [String], by key: String, sourceLocation: SourceLocation = #_sourceLocation
-    ) throws {
-        let names = drivers.map { "\"\($0)\"" }.joined(separator: ",")
-        let response = try http(
-            "PUT", "/v1/\(container)/drivers", token: key, headers: [("Content-Type", "application/json")],
-            body: "{\"drivers\":[\(names)]}")
-        try #require(response.status == 200, "\(response.text)", sourceLocation: sourceLocation)
-    }
 }
 
 /// RFC 3339 as the API writes it.

@@ -151,7 +151,7 @@ final class RunningGateway {
         return key
     }
 
-    /// A device's token for a driver; there is no command for it yet, so it is written where the gateway looks.
+    /// A device's token for a driver, written where the gateway looks, so that no key has to be made for it.
     func deviceToken(driver: String) throws -> String {
         let token = "drd_test-\(driver)-\(UInt64.random(in: 0 ... .max))"
         try sql(
