@@ -45,6 +45,8 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
+        .systemLibrary(name: "CZstandard", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
         .systemLibrary(name: "CProcessor"),
 
         // The pure core.
@@ -58,13 +60,14 @@ let package = Package(
         .target(name: "PostgresClient", dependencies: ["CPostgres", "EventLoop"], swiftSettings: strict),
         .target(name: "RedisClient", dependencies: ["CHiredis", "EventLoop"], swiftSettings: hot),
         .target(name: "WebServer", dependencies: ["CLibwebsockets", "CUV", "EventLoop"], swiftSettings: hot),
+        .target(name: "Zstandard", dependencies: ["CZstandard"], swiftSettings: strict),
 
         // The one place where they meet.
         .target(
             name: "Gateway",
             dependencies: [
                 "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "RedisClient", "Tracking",
-                "WebServer", "Yams",
+                "WebServer", "Yams", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -83,7 +86,7 @@ let package = Package(
         // What talks to a gateway from outside, and what starts private servers for the demo and the tests.
         .target(
             name: "DroverClient",
-            dependencies: ["EventLoop", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            dependencies: ["EventLoop", "Zstandard", .product(name: "Histogram", package: "hdrhistogram-swift")],
             swiftSettings: hot),
         .target(name: "LocalServers", swiftSettings: strict),
 
@@ -103,10 +106,12 @@ let package = Package(
         .testTarget(name: "TrackingTests", dependencies: ["Tracking"], swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
         .testTarget(
-            name: "HistoryTests", dependencies: ["Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking"],
+            name: "HistoryTests",
+            dependencies: ["Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking", "Zstandard"],
             swiftSettings: strict),
         .testTarget(
-            name: "ClientTests", dependencies: ["DroverClient", "EventLoop", "LocalServers"], swiftSettings: strict),
+            name: "ClientTests", dependencies: ["DroverClient", "EventLoop", "LocalServers", "Zstandard"],
+            swiftSettings: strict),
         .testTarget(
             name: "BenchTests", dependencies: ["drover", "drover-bench", "DroverClient", "LocalServers"],
             swiftSettings: strict),
@@ -121,7 +126,7 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient",
+                "drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),

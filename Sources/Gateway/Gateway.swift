@@ -22,7 +22,10 @@ final class Gateway: WebApplication {
     /// Set once, at the end of `init`.
     private(set) var memberships: Memberships!
     let postgres: PostgresQuestions?
+    /// A connection of its own for long readings, so that no login waits behind them.
+    let past: PostgresQuestions?
     let history: HistoryWriter?
+    let maintenance: Maintenance?
     let log: Logger
     let assets: Assets
     /// Set once, right after the server was made.
@@ -60,14 +63,17 @@ final class Gateway: WebApplication {
 
     init(
         loop: EventLoop, configuration: Configuration, pipeline: Pipeline, access: AccessControl,
-        limits: RateLimits, postgres: PostgresQuestions?, history: HistoryWriter?, assets: Assets, log: Logger
+        limits: RateLimits, postgres: PostgresQuestions?, past: PostgresQuestions?, history: HistoryWriter?,
+        maintenance: Maintenance?, assets: Assets, log: Logger
     ) {
         self.loop = loop
         self.configuration = configuration
         self.pipeline = pipeline
         self.access = access
         self.postgres = postgres
+        self.past = past
         self.history = history
+        self.maintenance = maintenance
         self.assets = assets
         self.log = log
         rules = configuration.judgeRules

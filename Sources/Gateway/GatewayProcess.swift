@@ -31,6 +31,8 @@ public final class GatewayProcess {
     private let gateway: Gateway
     private let server: WebServer
     private let postgres: PostgresQuestions
+    private let past: PostgresQuestions
+    private let maintenance: Maintenance
     /// Never closed: the journal's thread may tell of a last group, or of a failure on a slow disk, until the process ends.
     private var wakeUp: LoopWakeUp?
     private var signals: [LoopSignal] = []
@@ -65,6 +67,7 @@ public final class GatewayProcess {
         try Self.recall(journal, into: pipeline)
 
         postgres = PostgresQuestions(loop: loop, address: postgresAddress)
+        past = PostgresQuestions(loop: loop, address: postgresAddress)
         let access = AccessControl(
             loop: loop, postgres: postgres, configuration: configuration,
             cache: CredentialCache(directory: configuration.journalDirectory), log: log)
@@ -72,14 +75,17 @@ public final class GatewayProcess {
             configuration.historyRetentionDays > 0
             ? HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)
             : HistoryWriter(discardingFrom: journal.store)
+        maintenance = Maintenance(configuration, MaintenanceJob.all(configuration), log: log)
         gateway = Gateway(
             loop: loop, configuration: configuration, pipeline: pipeline, access: access,
             limits: RateLimits(configuration, exempt: web.exemptAddresses, proxies: web.trustedProxies),
-            postgres: postgres, history: history, assets: Assets(configuration), log: log)
+            postgres: postgres, past: past, history: history, maintenance: maintenance, assets: Assets(configuration),
+            log: log)
         do {
             server = try WebServer(loop: loop, configuration: web, application: gateway)
         } catch {
             history.requestStop(flushDeadlineMilliseconds: 0)
+            maintenance.stop()
             throw error
         }
         gateway.start(server, redis: redisAddress)
@@ -103,6 +109,7 @@ public final class GatewayProcess {
         loop.run()
         server.finish()
         let isFlushed = journal.close(timeoutMicroseconds: Self.journalGrace)
+        maintenance.stop()
         gateway.history?.stop(flushDeadlineMilliseconds: Self.historyGrace)
         if let failure { return .failed(failure) }
         log.info("stopped", metadata: ["journal_flushed": "\(isFlushed)"])
@@ -188,6 +195,7 @@ public final class GatewayProcess {
     private func finish() {
         gateway.close()
         postgres.close()
+        past.close()
         for signal in signals { signal.close() }
         loop.stop()
     }

@@ -6,9 +6,11 @@ import RedisClient
 
 extension Configuration {
     /// A connection for DDL and locks: the direct one where a pool stands in front.
-    func connectDirectly() throws -> PostgresConnection {
+    func connectDirectly(
+        cutOff: PostgresCutOff = PostgresCutOff(), callMilliseconds: Int = 30_000
+    ) throws -> PostgresConnection {
         let address = try PostgresAddress(postgresDirectURL.isEmpty ? postgresURL : postgresDirectURL)
-        return try PostgresConnection(address, cutOff: PostgresCutOff())
+        return try PostgresConnection(address, cutOff: cutOff, callMilliseconds: callMilliseconds)
     }
 
     /// `drover migrate`: brings the schema up to date and returns the versions applied now.

@@ -45,6 +45,24 @@ public struct Configuration: Sendable, Equatable {
     public var historyPartitionsAheadDays = 2
     /// Whether `serve` applies missing migrations.
     public var historyMigrate = true
+    /// How often partitions are looked after, in seconds.
+    public var historyMaintenanceSeconds = 600
+    /// How often the hourly roll-up is brought up to date, in seconds.
+    public var historyRollupSeconds = 60
+    /// Life of the hourly roll-up, in days; 0 keeps it for ever.
+    public var historyHourlyRetentionDays = 0
+    /// Where days are written before their partition is dropped; empty: they are dropped without.
+    public var historyArchiveDirectory = "/var/lib/drover/archive"
+    /// Life of an archived day after it ended, in days; 0 keeps it for ever.
+    public var historyArchiveRetentionDays = 0
+    /// Silence that ends a track, in seconds.
+    public var historyTrackGapSeconds = 300
+    /// How long a driver stays in a place that is a stop, in seconds.
+    public var historyStopSeconds = 180
+    /// How far around a stop it may move, in metres.
+    public var historyStopRadiusMetres = 70
+    /// How often `driver_sessions` is brought up to date, in seconds.
+    public var historySessionsSeconds = 30
     /// Accuracies from here on are refused, in metres.
     public var judgeAccuracyBelowMetres = 200.0
     /// How far ahead a fix may be, in seconds.
@@ -101,6 +119,8 @@ public struct Configuration: Sendable, Equatable {
     public var accessSessionTTLSeconds = 3_600
     /// The longest life of a tracking session, in seconds.
     public var accessSessionMaximumTTLSeconds = 604_800
+    /// The secret behind the hashes that stand for erased drivers; empty: one that Postgres keeps.
+    public var accessAuditKey = ""
     /// Pings a second that a device may send in the long run; 0 is unlimited.
     public var limitsDevicePingsPerSecond = 100
     /// Pings that a device may send at once, such as an hour's backlog.

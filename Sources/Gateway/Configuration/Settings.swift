@@ -131,6 +131,27 @@ enum Settings {
             .integer(
                 "history.partitions_ahead_days", \.historyPartitionsAheadDays, 0...60, "days", "partitions made ahead"),
             .flag("history.migrate", \.historyMigrate, "apply missing migrations at start"),
+            .integer(
+                "history.maintenance_s", \.historyMaintenanceSeconds, 1...86_400, "s",
+                "time between two looks at the partitions"),
+            .integer(
+                "history.rollup_s", \.historyRollupSeconds, 1...86_400, "s", "time between two runs of the roll-up"),
+            .integer(
+                "history.hourly_retention_days", \.historyHourlyRetentionDays, 0...36_500, "days",
+                "life of the hourly roll-up; 0 is for ever"),
+            .text(
+                "history.archive_directory", \.historyArchiveDirectory,
+                "where days go before they are dropped; empty drops them without"),
+            .integer(
+                "history.archive_retention_days", \.historyArchiveRetentionDays, 0...36_500, "days",
+                "life of an archived day; 0 is for ever"),
+            .integer(
+                "history.track_gap_s", \.historyTrackGapSeconds, 10...86_400, "s", "silence that ends a track"),
+            .integer("history.stop_s", \.historyStopSeconds, 10...86_400, "s", "least length of a stop"),
+            .integer("history.stop_radius_m", \.historyStopRadiusMetres, 5...10_000, "m", "how far a stop reaches"),
+            .integer(
+                "history.sessions_s", \.historySessionsSeconds, 1...3_600, "s",
+                "time between two writes of driver_sessions"),
             .number(
                 "judge.accuracy_below_m", \.judgeAccuracyBelowMetres, 1...200, "m", "accuracies from here are refused"),
             .integer(
@@ -181,6 +202,7 @@ enum Settings {
             .integer(
                 "access.session_maximum_ttl_s", \.accessSessionMaximumTTLSeconds, 1...31_536_000, "s",
                 "longest life of a tracking session"),
+            .text("access.audit_key", \.accessAuditKey, "secret behind the hashes of erased drivers"),
             .integer(
                 "limits.device_pings_per_s", \.limitsDevicePingsPerSecond, 0...1_000_000, "pings/s",
                 "a device's rate in the long run; 0 is unlimited"),

@@ -21,6 +21,7 @@ struct Migration: Sendable {
     static let all = [
         Migration(1, "initial", PackageResources._001_initial_sql),
         Migration(2, "access", PackageResources._002_access_sql),
+        Migration(3, "history", PackageResources._003_history_sql),
     ]
 }
 

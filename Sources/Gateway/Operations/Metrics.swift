@@ -22,6 +22,7 @@ struct Metrics {
         live(&page)
         journal(&page)
         if let history = gateway.history { self.history(history.counters, &page) }
+        if let maintenance = gateway.maintenance { self.maintenance(maintenance.counters, &page) }
         stores(&page)
         return Array(page.text.utf8)
     }
@@ -127,6 +128,31 @@ struct Metrics {
         page.sample("drover_history_batch_seconds_bucket", "le=\"+Inf\"", Int(total))
         page.sample("drover_history_batch_seconds_sum", "", Double(counters.durationSum.load(ordering: .relaxed)) / 1e6)
         page.sample("drover_history_batch_seconds_count", "", Int(total))
+    }
+
+    private func maintenance(_ counters: MaintenanceCounters, _ page: inout MetricsPage) {
+        let jobs = counters.all
+        page.gauge(
+            "drover_maintenance_leader", "1 where this process does the maintenance of its schema",
+            counters.holdsLock ? 1 : 0)
+        page.begin("drover_maintenance_runs_total", "counter", "Runs of a maintenance job")
+        for (name, job) in jobs { page.sample("drover_maintenance_runs_total", "job=\"\(name)\"", job.runs) }
+        page.begin("drover_maintenance_failures_total", "counter", "Runs that failed")
+        for (name, job) in jobs { page.sample("drover_maintenance_failures_total", "job=\"\(name)\"", job.failures) }
+        page.begin("drover_maintenance_failing", "gauge", "1 where the last run failed")
+        for (name, job) in jobs {
+            page.sample("drover_maintenance_failing", "job=\"\(name)\"", job.error == nil ? 0 : 1)
+        }
+        page.begin(
+            "drover_maintenance_last_success_seconds", "gauge", "When the last good run ended; 0 before the first")
+        for (name, job) in jobs {
+            page.sample(
+                "drover_maintenance_last_success_seconds", "job=\"\(name)\"", Double(job.lastSuccessAt) / 1e6)
+        }
+        page.begin("drover_maintenance_duration_seconds", "gauge", "Duration of the last good run")
+        for (name, job) in jobs {
+            page.sample("drover_maintenance_duration_seconds", "job=\"\(name)\"", Double(job.lastDuration) / 1e6)
+        }
     }
 
     private func stores(_ page: inout MetricsPage) {

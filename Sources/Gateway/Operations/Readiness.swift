@@ -33,6 +33,9 @@ struct Readiness {
             default: degraded.append(("history", history.counters.lastError ?? "connecting"))
             }
         }
+        for (name, job) in gateway.maintenance?.counters.all ?? [] {
+            if let error = job.error { degraded.append(("maintenance_\(name)", error)) }
+        }
         if let problem = gateway.assets.problem { degraded.append(("map", problem)) }
     }
 
