@@ -41,7 +41,8 @@ final class GatewayFixture {
         directory = try TemporaryDirectory(prefix: "dg")
         environment = [
             "DROVER_REDIS_URL": redis.url, "DROVER_POSTGRES_URL": postgres.url(database: database),
-            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal", "DROVER_LISTEN": "127.0.0.1:0",
+            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal",
+            "DROVER_HISTORY_ARCHIVE_DIRECTORY": "\(directory.path)/archive", "DROVER_LISTEN": "127.0.0.1:0",
             // Everything there is to tell, so that a secret in it would be found.
             "DROVER_LOG_LEVEL": "trace",
         ].merging(settings) { $1 }

@@ -50,7 +50,8 @@ final class Stage {
         starts += 1
         environment = [
             "DROVER_REDIS_URL": redis.url, "DROVER_POSTGRES_URL": postgres.url(database: Self.database),
-            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal-\(starts)", "DROVER_LISTEN": "127.0.0.1:0",
+            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal-\(starts)",
+            "DROVER_HISTORY_ARCHIVE_DIRECTORY": "\(directory.path)/archive", "DROVER_LISTEN": "127.0.0.1:0",
         ]
         if key.isEmpty {
             let output = try Command.runChecked(
