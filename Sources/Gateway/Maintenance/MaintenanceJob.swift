@@ -25,6 +25,13 @@ final class MaintenanceSession {
         self.cutOff = cutOff
     }
 
+    /// The archived days.
+    var archives: Archives {
+        Archives(
+            directory: configuration.historyArchiveDirectory, connection: connection,
+            schema: configuration.postgresSchema, cutOff: cutOff)
+    }
+
     /// Drover's schema as SQL takes it.
     var schema: String { quotedIdentifier(configuration.postgresSchema) }
 }
