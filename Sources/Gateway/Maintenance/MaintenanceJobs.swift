@@ -3,6 +3,7 @@
 extension MaintenanceJob {
     /// The jobs of a gateway with this configuration.
     static func all(_ configuration: Configuration) -> [MaintenanceJob] {
-        []
+        guard configuration.historyRetentionDays > 0 else { return [] }
+        return [.rollUp(configuration)]
     }
 }
