@@ -18,8 +18,8 @@ final class JournalExchange: @unchecked Sendable {
     private var handed: GroupBuffer?
     private var releaseThrough: UInt64 = 0
     private var isReleaseWanted = false
+    /// Records that the newest segment shall not hold; 0 where nobody wishes that.
     private var leaveThrough: UInt64 = 0
-    private var isLeaveWanted = false
     private var isClosing = false
     private var hasEnded = false
     private var isWoken = false
@@ -128,7 +128,6 @@ final class JournalExchange: @unchecked Sendable {
     func leaveSegment(through lsn: UInt64) {
         monitor.withLock {
             leaveThrough = max(leaveThrough, lsn)
-            isLeaveWanted = true
             monitor.signal(.work)
         }
     }
@@ -141,14 +140,13 @@ final class JournalExchange: @unchecked Sendable {
         var releaseThrough: UInt64
         var isReleaseWanted: Bool
         var leaveThrough: UInt64
-        var isLeaveWanted: Bool
         var isClosing: Bool
     }
 
     /// Waits for something to do, or, while a group waits for space, until `retryAt`.
     func waitForWork(retryAt: Int64?) {
         monitor.withLock {
-            while !isReleaseWanted, !isLeaveWanted, !isClosing, handed == nil || retryAt != nil {
+            while !isReleaseWanted, leaveThrough == 0, !isClosing, handed == nil || retryAt != nil {
                 if let retryAt, Monitor.now() >= retryAt { return }
                 monitor.wait(for: .work, until: retryAt)
             }
@@ -158,10 +156,10 @@ final class JournalExchange: @unchecked Sendable {
     /// Takes the wishes; the group stays handed over until `completed`.
     func takeWork() -> Work {
         monitor.withLock {
-            defer { (isReleaseWanted, isLeaveWanted) = (false, false) }
+            defer { (isReleaseWanted, leaveThrough) = (false, 0) }
             return Work(
                 group: handed, releaseThrough: releaseThrough, isReleaseWanted: isReleaseWanted,
-                leaveThrough: leaveThrough, isLeaveWanted: isLeaveWanted, isClosing: isClosing)
+                leaveThrough: leaveThrough, isClosing: isClosing)
         }
     }
 

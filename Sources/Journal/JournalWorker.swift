@@ -44,7 +44,7 @@ final class JournalWorker {
         // Space first where it is wanting, otherwise whoever waits for an acknowledgement first.
         if wasFull, work.isReleaseWanted { release(through: work.releaseThrough) }
         if let group = work.group, !hasFailed { write(group) }
-        if work.isLeaveWanted, !hasFailed, !exchange.isFull { leaveSegment(through: work.leaveThrough) }
+        if work.leaveThrough > 0, !hasFailed, !exchange.isFull { leaveSegment(through: work.leaveThrough) }
         if !wasFull, work.isReleaseWanted, !hasFailed { release(through: work.releaseThrough) }
         return !hasFailed && !work.isClosing
     }

@@ -3,6 +3,6 @@
 extension MaintenanceJob {
     /// The jobs of a gateway with this configuration.
     static func all(_ configuration: Configuration) -> [MaintenanceJob] {
-        []
+        [.erasures(configuration)]
     }
 }

@@ -23,14 +23,14 @@ extension Fanout {
             edges[edge].pending &= ~FanoutEdge.position
             edge = Int(edges[edge].nextOfDriver)
         }
-        for topic in topics(of: driver) {
+        for topic in topics(holding: driver) {
             leave(driver, topic, now: now)
             if topics[topic].box == nil { join(driver, topic, now: now) }
         }
         return false
     }
 
-    private func topics(of driver: DriverIndex) -> [TopicIndex] {
+    private func topics(holding driver: DriverIndex) -> [TopicIndex] {
         var found: [TopicIndex] = []
         var link = drivers[driver].firstMembership
         while link >= 0 {
