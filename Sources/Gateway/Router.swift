@@ -103,6 +103,10 @@ extension Route {
         Route(.post, "/v1/drivers/{id}/devices", .writeDevices) { DeviceRoutes($0, $1).create() },
         Route(.delete, "/v1/drivers/{id}/devices/{device}", .writeDevices) { DeviceRoutes($0, $1).revoke() },
 
+        // Erasing.
+        Route(.delete, "/v1/drivers/{id}/telemetry", .eraseTelemetry) { ErasureRoutes($0, $1).erase() },
+        Route(.get, "/v1/erasures/{id}", .eraseTelemetry) { ErasureRoutes($0, $1).look() },
+
         // For whoever runs the gateway.
         Route(.get, "/healthz") {
             $0.respond(WebResponse(type: "application/json", body: Array("{\"status\":\"ok\"}".utf8)))

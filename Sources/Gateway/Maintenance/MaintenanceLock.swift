@@ -9,6 +9,11 @@ enum MaintenanceLock {
         try connection.query("SELECT pg_try_advisory_lock(\(key("lead", schema)))").flag(0, 0) == true
     }
 
+    /// Leaves the lead to others.
+    static func endLead(_ connection: PostgresConnection, schema: String) throws(PostgresError) {
+        try connection.query("SELECT pg_advisory_unlock(\(key("lead", schema)))")
+    }
+
     /// Runs `body` while nobody else does maintenance. Waits for that at most so long; then it throws who is in the way.
     static func whileAlone<Result>(
         _ connection: PostgresConnection, schema: String, withinMilliseconds limit: Int, _ body: () throws -> Result
