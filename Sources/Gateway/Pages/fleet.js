@@ -2,9 +2,11 @@
 // that is limited, or a session, watches what it is limited to.
 
 import { DroverClient } from "/drover.js";
+import { DayView } from "./day.js";
 import { createMap } from "./ground.js";
 import { Vans, crowd } from "./markers.js";
-import { DriverRows } from "./rows.js";
+import { Past } from "./past.js";
+import { DriverRows, dayButton } from "./rows.js";
 import {
   Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, setText, showConnection,
 } from "./page.js";
@@ -27,8 +29,11 @@ const credential = new Credential("drover.fleet");
 const settings = await loadSettings();
 const map = createMap(byId("map"), settings);
 /** @type {DroverClient|null} */ let client = null;
-const vans = new Vans(map, settings, () => client?.serverNow() ?? Date.now(), ({ id }) => follow(id));
-const rows = new DriverRows(byId("drivers"), vans, follow);
+const serverNow = () => client?.serverNow() ?? Date.now();
+// What is live stays in sight beside a driver's day, and out of its way.
+const vans = new Vans(map, settings, serverNow, ({ id }) => day.isOpen || follow(id));
+const rows = new DriverRows(byId("drivers"), vans, follow, openDay);
+const day = new DayView(map, new Past(() => credential.token), settings.track_gap_s * 1000, serverNow, closeDay);
 /** What is watched by name. Else it is a box, and what that spans; null is everywhere. */
 /** @type {string[]} */ let subjects = [];
 let area = "";
@@ -41,7 +46,7 @@ let answered = false;
 let truncated = false;
 let lookTimer = 0;
 
-exposeToTests(map, vans, () => client);
+exposeToTests(map, vans, () => client, () => day.describe());
 map.on("dragstart", () => follow(""));
 map.on("movestart", () => { firstLook = false; });
 // Following moves the map all the time.
@@ -58,6 +63,7 @@ byId("search-form").onsubmit = (/** @type {Event} */ event) => {
   search(byId("search").value.trim());
 };
 byId("forget").onclick = () => start("");
+addEventListener("hashchange", () => { if (client) day.followAddress(); });
 setInterval(refresh, 1000);
 
 // Begins anew with this key, or asks for one and says why.
@@ -91,6 +97,10 @@ async function start(token, why = "") {
 }
 
 function stop() {
+  const address = location.hash;
+  day.close();
+  // Whoever enters another key is led to the same day.
+  history.replaceState(null, "", location.pathname + location.search + address);
   const former = client;
   client = null;
   former?.close();
@@ -108,6 +118,7 @@ function stop() {
 // Watches what the address names, else what the credential is limited to, else the view.
 /** @param {DroverClient} current */
 async function begin(current) {
+  day.followAddress();
   const limits = current.terms.subjects;
   // A prefix is no subject that one could watch.
   const covered = limits?.filter((name) => !name.endsWith("*")) ?? [];
@@ -185,13 +196,31 @@ const isFar = ({ position }) => !map.getBounds().pad(0.1).contains(position);
 /** @param {string} id */
 function follow(id) {
   if (isWatchedAlone(followed)) client?.unsubscribe([`driver:${followed}`]);
+  vans.get(followed)?.element.querySelector(".day-button")?.remove();
   followed = id === followed ? "" : id;
   vans.select(followed);
   rows.select(followed);
   const van = vans.get(followed);
   if (!van) return;
   if (isWatchedAlone(followed)) client?.subscribe([`driver:${followed}`]);
+  // For the pointer only: the list has the same for everybody.
+  const button = dayButton(van.id, openDay);
+  button.tabIndex = -1;
+  button.ariaHidden = "true";
+  L.DomEvent.disableClickPropagation(button);
+  van.element.append(button);
   map.setView(van.drawn, Math.max(15, map.getZoom()));
+}
+
+/** @param {string} id */
+function openDay(id) {
+  follow("");
+  day.open(id);
+}
+
+/** @param {string} id */
+function closeDay(id) {
+  rows.focus(id);
 }
 
 // Watched by its own name a driver stays on the map wherever it goes. A session sees nothing but what it names.
