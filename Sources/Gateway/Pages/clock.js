@@ -8,7 +8,8 @@ export class DayClock {
   /** Where the clocks are changed that day, a time is told with its zone. */
   #isChanged;
 
-  /** @param {string} zone as Postgres calls it @param {number} from the day's begin, epoch ms @param {number} to its end */
+  /** @param {string} zone as Postgres calls it @param {number} from the day's begin, epoch ms @param {number} to its
+   * end */
   constructor(zone, from, to) {
     this.#zone = zone;
     this.#isChanged = to - from !== 86_400_000;

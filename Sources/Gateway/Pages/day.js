@@ -34,13 +34,15 @@ export class DayView {
    * @param {import("./past.js").Past} past
    * @param {number} gap how long a silence ends a way, ms
    * @param {() => number} serverNow epoch ms
+   * @param {() => void} onOpen
    * @param {(driver: string) => void} onClose
    */
-  constructor(map, past, gap, serverNow, onClose) {
+  constructor(map, past, gap, serverNow, onOpen, onClose) {
     this.map = map;
     this.past = past;
     this.gap = gap;
     this.serverNow = serverNow;
+    this.onOpen = onOpen;
     this.onClose = onClose;
     this.#track = new Track(gap);
     byId("day-close").onclick = () => this.close();
@@ -61,6 +63,7 @@ export class DayView {
   /** @param {string} driver @param {string} [date] YYYY-MM-DD; none is today */
   open(driver, date = "") {
     if (driver === this.#driver && (date === "" || date === this.#date)) return;
+    if (!this.isOpen) this.onOpen();
     this.#driver = driver;
     document.body.classList.add("replaying");
     byId("day").hidden = false;
@@ -200,6 +203,7 @@ export class DayView {
     const { signal } = this.#questions;
     try {
       const day = await this.past.day(this.#driver, date, signal);
+      this.#tell("ready", "");
       if (day.pings !== this.#day?.pings) {
         const wasAtEnd = this.#player.isAtEnd;
         this.#day = day;
@@ -209,9 +213,11 @@ export class DayView {
         });
         this.#stretch();
         if (wasAtEnd) this.#player.seek(this.#track.to);
-        this.#tell("ready", "");
       }
-    } catch { /* The connection's lamp tells what is wrong, and there is a next time. */ }
+    } catch (error) {
+      // What is there stays, and there is a next time.
+      if (!signal.aborted && error instanceof Refusal) this.#tell("ready", `Not up to date. ${error.message}`);
+    }
     if (!signal.aborted) this.#renewLater();
   }
 
@@ -231,7 +237,8 @@ export class DayView {
     const view = this.map.getBounds();
     // It is not pulled back to who was out of view already: somebody looks elsewhere.
     if (before && view.contains(before) && !view.contains(moment)) this.map.panTo(moment, { animate: false });
-    this.#mark(silence ? this.#day?.parts.find((gap) => gap.kind === "gap" && gap.from <= time && time < gap.to) : part);
+    const isHere = (/** @type {Part} */ gap) => gap.kind === "gap" && gap.from <= time && time < gap.to;
+    this.#mark(silence ? this.#day?.parts.find(isHere) : part);
     return { words: `${clock.full(time)} · ${how}${where}`, silence };
   }
 
@@ -261,8 +268,8 @@ export class DayView {
     const span = spanWords(to - from);
     title.textContent = { trip: `Trip ${number}, ${distanceWords(distance_m)}`, stop: `Stop, ${span}`,
       gap: `No pings, ${span}` }[kind];
-    const times = `${this.#clock?.brief(from)} to ${this.#clock?.brief(to)}`;
-    const fastest = max_speed === undefined ? "" : ` · up to ${speedWords(max_speed)}`;
+    const times = `${this.#clock?.brief(from)}–${this.#clock?.brief(to)}`;
+    const fastest = typeof max_speed === "number" ? ` · max ${speedWords(max_speed)}` : "";
     details.textContent = kind === "trip" ? `${times} · ${span}${fastest}` : times;
     button.append(sign, title, details);
     button.onclick = () => {

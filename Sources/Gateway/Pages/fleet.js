@@ -33,7 +33,8 @@ const serverNow = () => client?.serverNow() ?? Date.now();
 // What is live stays in sight beside a driver's day, and out of its way.
 const vans = new Vans(map, settings, serverNow, ({ id }) => day.isOpen || follow(id));
 const rows = new DriverRows(byId("drivers"), vans, follow, openDay);
-const day = new DayView(map, new Past(() => credential.token), settings.track_gap_s * 1000, serverNow, closeDay);
+const past = new Past(() => credential.token);
+const day = new DayView(map, past, settings.track_gap_s * 1000, serverNow, leaveFleet, returnToFleet);
 /** What is watched by name. Else it is a box, and what that spans; null is everywhere. */
 /** @type {string[]} */ let subjects = [];
 let area = "";
@@ -41,6 +42,8 @@ let area = "";
 let followed = "";
 /** Until somebody is found, or the map is moved by hand, everybody is looked for, wherever they are. */
 let firstLook = true;
+/** What was in view before a driver's day was; null where nobody was found yet. */
+/** @type {{center: any, zoom: number}|null} */ let viewBefore = null;
 /** The server has told who is there. */
 let answered = false;
 let truncated = false;
@@ -136,7 +139,7 @@ async function begin(current) {
 
 // Brings everybody into view who was found first.
 function fitAll() {
-  if (!firstLook || vans.all.length === 0) return;
+  if (!firstLook || vans.all.length === 0 || day.isOpen) return;
   firstLook = false;
   map.fitBounds(L.latLngBounds(vans.all.map(({ position }) => position)), {
     padding: [40, 40], maxZoom: 14, animate: false,
@@ -213,13 +216,18 @@ function follow(id) {
 }
 
 /** @param {string} id */
-function openDay(id) {
+function openDay(id) { day.open(id); }
+
+function leaveFleet() {
   follow("");
-  day.open(id);
+  viewBefore = firstLook ? null : { center: map.getCenter(), zoom: map.getZoom() };
 }
 
-/** @param {string} id */
-function closeDay(id) {
+/** @param {string} id the driver whose day was shown */
+function returnToFleet(id) {
+  if (viewBefore) map.setView(viewBefore.center, viewBefore.zoom, { animate: false });
+  else firstLook = true;
+  fitAll();
   rows.focus(id);
 }
 

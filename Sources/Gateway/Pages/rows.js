@@ -64,9 +64,12 @@ export class DriverRows {
     row?.item.scrollIntoView({ block: "nearest" });
   }
 
-  // Gives the keyboard to a driver's row, where there is one.
+  // Gives the keyboard back to what led to a driver's day.
   /** @param {string} id */
-  focus(id) { this.#rows.get(id)?.button.focus(); }
+  focus(id) {
+    const button = this.#rows.get(id)?.item.lastElementChild;
+    if (button instanceof HTMLElement) button.focus();
+  }
 
   /** @param {string} id */
   #matches(id) { return id.toLowerCase().includes(this.#search); }

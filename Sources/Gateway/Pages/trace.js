@@ -1,7 +1,7 @@
 // A driver's day on the map: its way, coloured trip by trip, its stops, and where the driver was at one time of it.
 
 import { setText } from "./page.js";
-import { showHeading, vanShape } from "./markers.js";
+import { overlap, showHeading, vanShape } from "./markers.js";
 import { spanWords } from "./words.js";
 
 /** @typedef {import("./past.js").Part} Part */
@@ -9,9 +9,9 @@ import { spanWords } from "./words.js";
 /** @typedef {import("./track.js").Track} Track */
 /** @typedef {import("./track.js").Moment} Moment */
 
-/** Room that a stop's sign and its length take on the map, px. */
-const signWidth = 64;
-const signHeight = 20;
+/** Half of a stop's sign, px; its length stands to the right of it. */
+const halfSign = 8;
+/** @typedef {import("./markers.js").Box} Box */
 
 export class Trace {
   // Thousands of points are cheap on a canvas, and dear as elements of the page.
@@ -68,7 +68,8 @@ export class Trace {
       length.textContent = spanWords(stop.to - stop.from);
       element.append(length);
       const icon = L.divIcon({ className: "stop-icon", html: element, iconSize: [14, 14] });
-      const marker = L.marker([stop.lat, stop.lng], { icon, keyboard: false }).addTo(this.#layer);
+      const marker = L.marker([stop.lat, stop.lng], { icon, keyboard: false, zIndexOffset: 1000 })
+        .addTo(this.#layer);
       marker.on("click", () => this.onPick(stop.from));
       return { stop, marker };
     });
@@ -146,21 +147,31 @@ export class Trace {
     element.className = `trip-number ${(trip.number ?? 1) % 2 === 1 ? "odd" : "even"}`;
     element.textContent = String(trip.number);
     const icon = L.divIcon({ className: "stop-icon", html: element, iconSize: [20, 20] });
-    const marker = L.marker([point.lat, point.lng], { icon, keyboard: false }).addTo(this.#layer);
+    const marker = L.marker([point.lat, point.lng], { icon, keyboard: false, zIndexOffset: 1000 }).addTo(this.#layer);
     marker.on("click", () => this.onPick(trip.from));
     this.#numbers.push(marker);
   }
 
   // The longest stops tell their length where there is room; the others are a square that tells when pointed at.
   #arrange = () => {
-    /** @type {{x: number, y: number}[]} */
-    const kept = [];
-    const longestFirst = [...this.#stops].sort((a, b) => (b.stop.to - b.stop.from) - (a.stop.to - a.stop.from));
-    for (const { marker } of longestFirst) {
+    // Everything is measured before anything is changed, which costs one layout.
+    const placed = this.#stops.map(({ stop, marker }) => {
       const { x, y } = this.map.latLngToLayerPoint(marker.getLatLng());
-      const hasRoom = kept.every((one) => Math.abs(one.x - x) > signWidth || Math.abs(one.y - y) > signHeight);
-      if (hasRoom) kept.push({ x, y });
-      marker.getElement()?.classList.toggle("short", !hasRoom);
+      const element = marker.getElement().firstElementChild;
+      const width = element.lastElementChild.offsetWidth || element.lastElementChild.textContent.length * 8;
+      return {
+        element, length: stop.to - stop.from,
+        sign: { left: x - halfSign, right: x + halfSign, top: y - halfSign, bottom: y + halfSign },
+        words: { left: x + halfSign, right: x + 2 * halfSign + width, top: y - halfSign, bottom: y + halfSign },
+      };
+    });
+    /** @type {Box[]} */
+    const kept = [];
+    for (const { element, sign, words } of placed.sort((a, b) => b.length - a.length)) {
+      const hasRoom = !kept.some((other) => overlap(words, other))
+        && !placed.some((other) => other.sign !== sign && overlap(words, other.sign));
+      if (hasRoom) kept.push(words);
+      element.classList.toggle("short", !hasRoom);
     }
   };
 

@@ -47,7 +47,9 @@ export class Track {
     if (!from) return null;
     const to = this.points[index + 1];
     const { lat, lng, speed, heading } = from;
-    if (index < 0 || !to || time === from.at) return { lat, lng, speed, heading: heading ?? course(from, to), silence: null };
+    if (index < 0 || !to || time === from.at) {
+      return { lat, lng, speed, heading: heading ?? course(from, to), silence: null };
+    }
     if (this.isBroken(from, to)) {
       return { lat, lng, speed: null, heading: null, silence: { from: from.at, to: to.at } };
     }
