@@ -114,7 +114,7 @@ export class DayView {
   #clear() {
     this.#questions.abort();
     clearTimeout(this.#renewTimer);
-    this.#player.pause();
+    this.#player.clear();
     this.#trace?.remove();
     this.#trace = this.#day = null;
     this.#track = new Track(this.gap);
@@ -164,7 +164,6 @@ export class DayView {
     })}`);
     this.#trace = new Trace(this.map, this.#track, (time) => this.#player.seek(time));
     this.#explain(day);
-    this.#player.seek(day.from);
   }
 
   /** @param {Day} day */

@@ -38,11 +38,11 @@ export class Past {
   }
 
   // The day's pings in order of time; of a day with more than can be shown, some of them, evenly in time.
-  /** @param {string} driver @param {Day} day @param {number} after only pings later than this; 0 for all
+  /** @param {string} driver @param {Day} day @param {number} since only pings of then and later; 0 for all
    * @param {AbortSignal} signal @param {(points: Point[]) => void} take */
-  async track(driver, day, after, signal, take) {
+  async track(driver, day, since, signal, take) {
     const query = new URLSearchParams({
-      format: "ndjson", from: new Date(Math.max(day.from, after + 1)).toISOString(), to: new Date(day.to).toISOString(),
+      format: "ndjson", from: new Date(Math.max(day.from, since)).toISOString(), to: new Date(day.to).toISOString(),
     });
     const length = (day.to - day.from) / 1000;
     if (day.pings > mostPoints) query.set("every_s", String(Math.ceil(length / mostPoints)));

@@ -60,6 +60,12 @@ export class Player {
     }));
   }
 
+  /** Forgets the day that was shown. */
+  clear() {
+    this.pause();
+    this.#from = this.#to = this.#time = 0;
+  }
+
   /** @param {number} time epoch ms */
   seek(time) {
     this.#time = Math.min(this.#to, Math.max(this.#from, time));

@@ -77,7 +77,7 @@ export class Trace {
     for (const point of this.track.points) this.#number(point);
   }
 
-  // Draws on, from the last point that was drawn. Each piece is a line of its own, so that what is there stays as it is.
+  // Draws on, from the last point that was drawn. Each piece is a line of its own, so that what is there stays.
   /** @param {Point[]} points */
   extend(points) {
     /** @type {[number, number][]} */ let piece = [];
@@ -147,7 +147,7 @@ export class Trace {
     element.className = `trip-number ${(trip.number ?? 1) % 2 === 1 ? "odd" : "even"}`;
     element.textContent = String(trip.number);
     const icon = L.divIcon({ className: "stop-icon", html: element, iconSize: [20, 20] });
-    const marker = L.marker([point.lat, point.lng], { icon, keyboard: false, zIndexOffset: 1000 }).addTo(this.#layer);
+    const marker = L.marker([point.lat, point.lng], { icon, keyboard: false, zIndexOffset: 1500 }).addTo(this.#layer);
     marker.on("click", () => this.onPick(trip.from));
     this.#numbers.push(marker);
   }

@@ -1,4 +1,4 @@
-// Where somebody was at any time of a day: on the way from ping to ping, and nowhere in between where there was silence.
+// Where somebody was at any time of a day: on the way from ping to ping, and nowhere in between in a silence.
 
 /** @typedef {import("./past.js").Point} Point */
 
