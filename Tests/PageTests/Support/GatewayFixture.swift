@@ -18,7 +18,7 @@ enum MapPage: String, CaseIterable, Sendable {
 
 /// One `drover serve` and what it stands on.
 final class GatewayFixture {
-    /// May send pings for every driver, see them all, open sessions and assign.
+    /// May send pings for every driver, see them all and their past, open sessions and assign.
     let key: String
     /// The same after every start.
     private(set) var port = 0
@@ -47,7 +47,8 @@ final class GatewayFixture {
             "DROVER_LOG_LEVEL": "trace",
         ].merging(settings) { $1 }
         key = try Self.makeKey(
-            named: "pages", permissions: "pings:write,positions:read,sessions:write,assignments:write", environment)
+            named: "pages",
+            permissions: "pings:write,positions:read,history:read,sessions:write,assignments:write", environment)
         try start()
     }
 
