@@ -36,6 +36,11 @@ CREATE TABLE driver_location_changes (
     generation bigint NOT NULL
 );
 
+-- What was written before there was a roll-up.
+INSERT INTO driver_location_changes (driver_id, hour, from_at, generation)
+SELECT driver_id, date_trunc('hour', recorded_at, 'UTC'), min(recorded_at), 0
+FROM driver_location_events GROUP BY 1, 2;
+
 -- One row. The roll-up raises the generation while no writer's transaction is open: what they noted until then is complete.
 CREATE TABLE history_generation (
     generation bigint NOT NULL,

@@ -25,6 +25,7 @@ struct MaintenanceWorker: ~Copyable {
         _ configuration: Configuration, _ jobs: [MaintenanceJob], _ counters: MaintenanceCounters,
         _ signals: HistorySignals, _ log: Logger
     ) {
+        precondition(!jobs.isEmpty, "without a job there is nothing to wait for")
         self.configuration = configuration
         self.jobs = jobs
         self.counters = counters
