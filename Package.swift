@@ -107,7 +107,9 @@ let package = Package(
         .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
         .testTarget(
             name: "HistoryTests",
-            dependencies: ["Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking", "Zstandard"],
+            dependencies: [
+                "DroverClient", "Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking", "Zstandard",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ClientTests", dependencies: ["DroverClient", "EventLoop", "LocalServers", "Zstandard"],
