@@ -36,9 +36,10 @@ struct PartitionKeeper {
     /// How long to wait for somebody else who works on the partitions.
     private let lockMilliseconds: Int
 
+    /// `stepMilliseconds` is how long one step waits for a lock in Postgres; each is tried three times.
     init(
         _ connection: PostgresConnection, _ configuration: Configuration, cutOff: PostgresCutOff,
-        lockMilliseconds: Int = 10_000
+        lockMilliseconds: Int = 10_000, stepMilliseconds: Int = 2_000
     ) {
         self.connection = connection
         self.configuration = configuration
@@ -48,7 +49,8 @@ struct PartitionKeeper {
         archives = Archives(
             directory: configuration.historyArchiveDirectory, connection: connection,
             schema: configuration.postgresSchema, cutOff: cutOff)
-        removal = PartitionRemoval(connection: connection, schema: schema, cutOff: cutOff)
+        removal = PartitionRemoval(
+            connection: connection, schema: schema, cutOff: cutOff, lockMilliseconds: stepMilliseconds)
     }
 
     /// The history's days, oldest first.

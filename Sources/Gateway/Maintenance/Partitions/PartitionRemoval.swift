@@ -38,14 +38,14 @@ enum PartitionError: Error, Equatable, CustomStringConvertible {
 
 /// Works on the connection of one thread, outside of a transaction, under `ArchiveLock`.
 struct PartitionRemoval {
-    /// How long one step waits for a lock. Who waits for DETACH meanwhile (another DETACH, ATTACH, ANALYZE) waits no longer.
-    static let lockMilliseconds = 2_000
     private static let attempts = 3
 
     let connection: PostgresConnection
     /// Quoted.
     let schema: String
     let cutOff: PostgresCutOff
+    /// How long one step waits for a lock. Who waits for DETACH meanwhile (another DETACH, ATTACH, ANALYZE) waits no longer.
+    let lockMilliseconds: Int
 
     /// Takes `entry` off the history, or ends what was begun of that. `mark`: to drop it afterwards.
     func detach(_ entry: PartitionEntry, mark: Bool = true) throws {
@@ -96,7 +96,7 @@ struct PartitionRemoval {
 
     /// Runs `step`, which waits for locks a short while only, again where that was too short.
     private func patiently(_ partition: String, _ step: () throws(PostgresError) -> Void) throws {
-        try connection.run("SET lock_timeout = \(Self.lockMilliseconds); SET statement_timeout = 0")
+        try connection.run("SET lock_timeout = \(lockMilliseconds); SET statement_timeout = 0")
         // A connection on which this fails is lost, and its settings with it.
         defer { _ = try? connection.run("RESET lock_timeout; RESET statement_timeout") }
         for attempt in 1...Self.attempts {
