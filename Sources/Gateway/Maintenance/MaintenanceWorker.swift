@@ -61,7 +61,7 @@ struct MaintenanceWorker: ~Copyable {
         }
         counters.set(leads: true)
         delay.reset()
-        let session = MaintenanceSession(connection, configuration, cutOff: signals.cutOff)
+        let session = MaintenanceSession(connection, configuration, cutOff: signals.cutOff, counters, log)
         while !signals.isStopping {
             for index in jobs.indices where due[index] <= SystemClock.monotonicMicroseconds() {
                 try run(index, session)
