@@ -26,6 +26,8 @@ final class Gateway: WebApplication {
     let past: PostgresQuestions?
     let history: HistoryWriter?
     let maintenance: Maintenance?
+    /// Which devices report.
+    let driverSessions: DriverSessions
     let log: Logger
     let assets: Assets
     /// Set once, right after the server was made.
@@ -76,6 +78,10 @@ final class Gateway: WebApplication {
         self.maintenance = maintenance
         self.assets = assets
         self.log = log
+        driverSessions = DriverSessions(
+            store: DriverSessionStore(
+                postgres: postgres, schema: configuration.postgresSchema, nodeID: pipeline.journal.nodeID),
+            intervalSeconds: configuration.historySessionsSeconds)
         rules = configuration.judgeRules
         self.limits = limits
         var redisNow: () -> RedisConnection? = { nil }
@@ -121,6 +127,7 @@ final class Gateway: WebApplication {
             access.refresh()
             memberships.look()
         }
+        driverSessions.start(loop)
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -315,6 +322,7 @@ final class Gateway: WebApplication {
             ? IngestSocket(connection, gateway: self, token: token)
             : TrackSocket(connection, gateway: self, token: token)
         session.client = NetworkAddress(request.peer)
+        (session as? IngestSocket)?.app = DriverSessions.app(request)
         return .accept(session)
     }
 

@@ -112,7 +112,9 @@ struct RollUpTests {
         writer.stop()
     }
 
-    @Test func `a segment across the hour counts in the hour that it ends in, and moves with a late ping before it`() throws {
+    @Test func `a segment across the hour counts in the hour that it ends in, and moves with a late ping before it`()
+        throws
+    {
         let fixture = try HistoryFixture()
         let writer = fixture.startWriter()
         var records = [try ping(1, at: 3_500, metres: 0), try ping(1, at: 3_650, metres: 1_000)]
@@ -136,7 +138,8 @@ struct RollUpTests {
         let fixture = try HistoryFixture()
         let writer = fixture.startWriter()
         let records = [
-            try ping(1, at: 0, metres: 0), try ping(1, at: 300, metres: 600), try ping(1, at: 600.000001, metres: 1_200),
+            try ping(1, at: 0, metres: 0), try ping(1, at: 300, metres: 600),
+            try ping(1, at: 600.000001, metres: 1_200),
         ]
         fixture.append(records)
         fixture.drain(writer)
