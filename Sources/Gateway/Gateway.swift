@@ -21,9 +21,13 @@ final class Gateway: WebApplication {
     let directory: DriverDirectory
     /// Set once, at the end of `init`.
     private(set) var memberships: Memberships!
+    /// Likewise.
+    private(set) var erasures: ErasureWatch!
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?
+    /// Exports of the past that are under way.
+    let downloads = Downloads()
     let history: HistoryWriter?
     let maintenance: Maintenance?
     /// Which devices report.
@@ -86,15 +90,18 @@ final class Gateway: WebApplication {
         self.limits = limits
         var redisNow: () -> RedisConnection? = { nil }
         var busNow: () -> ControlBus? = { nil }
+        var erasuresNow: () -> ErasureWatch? = { nil }
         assignments = AssignmentStore(
             postgres: postgres, schema: configuration.postgresSchema, bus: { busNow() })
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
-            configuration: configuration, redis: { redisNow() })
+            configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() })
         super.init()
         redisNow = { [unowned self] in redis }
         busNow = { [unowned self] in bus }
+        erasuresNow = { [unowned self] in erasures }
         memberships = Memberships(gateway: self)
+        erasures = ErasureWatch(gateway: self)
         access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
     }
@@ -117,15 +124,22 @@ final class Gateway: WebApplication {
             switch message {
             case .revoked(let id): access.revoke(id)
             case .assigned(let subject): assignments.onAnnouncement?(subject)
+            case .erasure:
+                erasures.look()
+                self.maintenance?.wake()
             }
         }
-        lookTimer = LoopTimer(loop: loop) { [unowned self] in memberships.look() }
+        lookTimer = LoopTimer(loop: loop) { [unowned self] in
+            memberships.look()
+            erasures.look()
+        }
         lookTimer?.start(
             afterMilliseconds: configuration.accessRefreshSeconds * 1_000,
             everyMilliseconds: configuration.accessRefreshSeconds * 1_000)
         bus?.onReturn = { [unowned self] in
             access.refresh()
             memberships.look()
+            erasures.look()
         }
         driverSessions.start(loop)
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
@@ -163,6 +177,7 @@ final class Gateway: WebApplication {
         redis?.close()
         bus?.close()
         access.close()
+        erasures.close()
     }
 
     /// A number that no other connection or request of this process has.
@@ -364,6 +379,7 @@ final class Gateway: WebApplication {
     }
 
     private func closeConnections(of credential: String) {
+        downloads.end(of: credential)
         server?.forEachConnection { connection in
             if (connection.session as? CredentialSession)?.credential?.id == credential {
                 connection.close(code: 4403, reason: "the credential was revoked")

@@ -93,7 +93,9 @@ public final class GatewayProcess {
         wakeUp = LoopWakeUp(loop: loop) {}
         notifier.target = wakeUp
         gateway.onJournalFailure = { [unowned self] error in fail("\(error)") }
-        postgres.onStateChange = { isConnected in
+        postgres.onStateChange = { [unowned self] isConnected in
+            // First of all questions, so that nothing that is being erased is learned again from Postgres.
+            if isConnected { gateway.erasures.look() }
             log.info(isConnected ? "Postgres is there" : "Postgres is away; the journal keeps the pings")
         }
         for number in [SIGTERM, SIGINT] {

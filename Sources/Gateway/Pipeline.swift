@@ -210,6 +210,15 @@ final class Pipeline {
         judge.recall(position.anchor, isLate: isLate, of: driver)
         if !isLate { fanout.restore(driver, position) }
     }
+
+    /// Forgets what was received of a driver up to `instant`: on the map, in the judge's memory, and for returning viewers.
+    /// A newer position stays, and the judge's memory with it, which holds no older one; returns whether there is one.
+    func forget(_ id: DriverID, receivedThrough instant: Microseconds, now: Microseconds) -> Bool {
+        guard let driver = drivers.index(of: id) else { return false }
+        if fanout.forget(driver, receivedThrough: instant, now: now) { return true }
+        judge.forget(driver)
+        return false
+    }
 }
 
 /// What came of one batch.

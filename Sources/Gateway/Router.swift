@@ -75,6 +75,8 @@ extension Route {
             guard let id = DriverID(call.parameters[0]) else { return call.respond(Problem.nothing(at: call.request)) }
             DriverRoutes(gateway: call.gateway).position(of: id, for: credential, on: call.connection)
         },
+        Route(.get, "/v1/drivers/{id}/history", .readHistory) { HistoryRoute($0, $1).answer() },
+        Route(.get, "/v1/drivers/{id}/trips", .readHistory) { TripsRoute($0, $1).answer() },
 
         // Steering: sessions, assignments, devices.
         Route(.post, "/v1/tracking-sessions", .writeSessions) { SessionRoutes($0, $1).create() },
@@ -100,6 +102,10 @@ extension Route {
         Route(.get, "/v1/drivers/{id}/devices", .writeDevices) { DeviceRoutes($0, $1).list() },
         Route(.post, "/v1/drivers/{id}/devices", .writeDevices) { DeviceRoutes($0, $1).create() },
         Route(.delete, "/v1/drivers/{id}/devices/{device}", .writeDevices) { DeviceRoutes($0, $1).revoke() },
+
+        // Erasing.
+        Route(.delete, "/v1/drivers/{id}/telemetry", .eraseTelemetry) { ErasureRoutes($0, $1).erase() },
+        Route(.get, "/v1/erasures/{id}", .eraseTelemetry) { ErasureRoutes($0, $1).look() },
 
         // For whoever runs the gateway.
         Route(.get, "/healthz") {

@@ -18,6 +18,8 @@ final class JournalExchange: @unchecked Sendable {
     private var handed: GroupBuffer?
     private var releaseThrough: UInt64 = 0
     private var isReleaseWanted = false
+    /// Records that the newest segment shall not hold; 0 where nobody wishes that.
+    private var leaveThrough: UInt64 = 0
     private var isClosing = false
     private var hasEnded = false
     private var isWoken = false
@@ -122,6 +124,14 @@ final class JournalExchange: @unchecked Sendable {
         }
     }
 
+    /// Wishes that the newest segment be left for another where it holds a record up to `lsn`.
+    func leaveSegment(through lsn: UInt64) {
+        monitor.withLock {
+            leaveThrough = max(leaveThrough, lsn)
+            monitor.signal(.work)
+        }
+    }
+
     // MARK: The journal's thread
 
     /// What there is to do.
@@ -129,13 +139,14 @@ final class JournalExchange: @unchecked Sendable {
         var group: GroupBuffer?
         var releaseThrough: UInt64
         var isReleaseWanted: Bool
+        var leaveThrough: UInt64
         var isClosing: Bool
     }
 
     /// Waits for something to do, or, while a group waits for space, until `retryAt`.
     func waitForWork(retryAt: Int64?) {
         monitor.withLock {
-            while !isReleaseWanted, !isClosing, handed == nil || retryAt != nil {
+            while !isReleaseWanted, leaveThrough == 0, !isClosing, handed == nil || retryAt != nil {
                 if let retryAt, Monitor.now() >= retryAt { return }
                 monitor.wait(for: .work, until: retryAt)
             }
@@ -145,9 +156,10 @@ final class JournalExchange: @unchecked Sendable {
     /// Takes the wishes; the group stays handed over until `completed`.
     func takeWork() -> Work {
         monitor.withLock {
-            defer { isReleaseWanted = false }
+            defer { (isReleaseWanted, leaveThrough) = (false, 0) }
             return Work(
-                group: handed, releaseThrough: releaseThrough, isReleaseWanted: isReleaseWanted, isClosing: isClosing)
+                group: handed, releaseThrough: releaseThrough, isReleaseWanted: isReleaseWanted,
+                leaveThrough: leaveThrough, isClosing: isClosing)
         }
     }
 
@@ -191,6 +203,11 @@ final class JournalExchange: @unchecked Sendable {
             storedStatistics.releasedSegments += 1
             isReleaseWanted = true
         }
+    }
+
+    /// The newest segment was left; now it may be one that was released.
+    func left() {
+        monitor.withLock { isReleaseWanted = releaseThrough > 0 }
     }
 
     /// Nothing more is acknowledged.

@@ -26,6 +26,18 @@ public final class JournalStore: Sendable {
     /// the newest segment stays. Returns at once.
     public func release(through lsn: UInt64) { exchange.release(through: lsn) }
 
+    /// Wishes that no record up to `lsn` stay in a file for long: the newest segment, which is never deleted, is left for
+    /// a new one where it holds such a record. Released records then go with their segments, though the last of a segment
+    /// has to be released too. Returns at once; where the disk is full nothing happens, so ask again as long as `firstLSN`
+    /// is not beyond `lsn`.
+    public func leaveSegment(through lsn: UInt64) { exchange.leaveSegment(through: lsn) }
+
+    /// The oldest record that a file may hold; one more than the newest where none is left.
+    public var firstLSN: UInt64 {
+        let catalog = exchange.segments
+        return catalog.segments.first?.firstLSN ?? exchange.durableLSN + 1
+    }
+
     /// A reader of the records behind `lsn`. Throws `notInJournal` where the journal does not reach back to `lsn + 1` or not
     /// on to `lsn`: then records are missing, or `lsn` belongs to another journal.
     public func makeReader(after lsn: UInt64) throws(JournalError) -> JournalReader {

@@ -35,8 +35,8 @@ final class JournalWorker {
         exchange.ended()
     }
 
-    /// Writes the group that was handed over, if there is one, and deletes one released segment. False once there is nothing
-    /// more to do for ever.
+    /// Writes the group that was handed over, if there is one, leaves the newest segment where that was asked for, and
+    /// deletes one released segment. False once there is nothing more to do for ever.
     func step() -> Bool {
         if hasFailed { return false }
         let work = exchange.takeWork()
@@ -44,6 +44,7 @@ final class JournalWorker {
         // Space first where it is wanting, otherwise whoever waits for an acknowledgement first.
         if wasFull, work.isReleaseWanted { release(through: work.releaseThrough) }
         if let group = work.group, !hasFailed { write(group) }
+        if work.leaveThrough > 0, !hasFailed, !exchange.isFull { leaveSegment(through: work.leaveThrough) }
         if !wasFull, work.isReleaseWanted, !hasFailed { release(through: work.releaseThrough) }
         return !hasFailed && !work.isClosing
     }
@@ -60,6 +61,17 @@ final class JournalWorker {
             exchange.foundNoSpace()
         case .failed(let error):
             fail(error)
+        }
+    }
+
+    /// Without space for another segment nothing happens: whoever wants it asks again.
+    private func leaveSegment(through lsn: UInt64) {
+        switch writer.leaveNewest(through: lsn) {
+        case .durable:
+            exchange.publish(writer)
+            exchange.left()
+        case .full: break
+        case .failed(let error): fail(error)
         }
     }
 

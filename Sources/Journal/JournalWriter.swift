@@ -115,6 +115,13 @@ struct JournalWriter {
 // MARK: - The next segment
 
 extension JournalWriter {
+    /// Makes a new segment the newest where the newest holds a record `<= lsn`, so that this one can be deleted once it is
+    /// released. It is left as one that is full is left.
+    mutating func leaveNewest(through lsn: UInt64) -> Outcome {
+        guard let last = catalog.segments.last, !last.isEmpty, last.firstLSN <= lsn else { return .durable }
+        return roll()
+    }
+
     /// Makes the next segment and leaves the newest one.
     private mutating func roll() -> Outcome {
         guard catalog.bytes + segmentBytes <= limitBytes else {

@@ -73,9 +73,10 @@ struct JournalModel {
         case 0..<40: append(to: journal)
         case 40..<60: try work(journal)
         case 60..<70: try read(journal)
-        case 70..<80:
+        case 70..<77:
             released = max(released, UInt64.random(in: 0...durable, using: &generator))
             journal.store.release(through: released)
+        case 77..<80: journal.store.leaveSegment(through: UInt64.random(in: 0...durable, using: &generator))
         case 80..<85: fileSystem.crashAfter = Int.random(in: 1...15, using: &generator)
         case 85..<87: fileSystem.capacity = 8192 + 512 + 4096 * Int.random(in: 0...4, using: &generator)
         case 87..<90: fileSystem.capacity = .max

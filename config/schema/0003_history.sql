@@ -102,3 +102,21 @@ CREATE TABLE driver_sessions (
     PRIMARY KEY (driver_id, device_id)
 );
 CREATE INDEX driver_sessions_last_seen ON driver_sessions (driver_id, last_seen DESC);
+
+-- The detail of an audit row without a driver's name: `stand_in` is put in its place wherever Drover writes one.
+CREATE FUNCTION erased_detail(detail jsonb, driver text, stand_in text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+AS $$
+SELECT coalesce(jsonb_object_agg(m.key, CASE
+    WHEN m.key = 'driver_id' AND m.value = to_jsonb(driver) THEN to_jsonb(stand_in)
+    WHEN m.key IN ('added', 'removed', 'subjects') AND jsonb_typeof(m.value) = 'array' THEN (
+        SELECT coalesce(jsonb_agg(CASE
+            WHEN m.key <> 'subjects' AND e.value = to_jsonb(driver) THEN to_jsonb(stand_in)
+            WHEN m.key = 'subjects' AND e.value IN (to_jsonb('driver:' || driver), to_jsonb('driver:' || driver || '*'))
+                THEN to_jsonb(stand_in)
+            ELSE e.value END ORDER BY e.place), '[]')
+        FROM jsonb_array_elements(m.value) WITH ORDINALITY AS e(value, place))
+    ELSE m.value END), '{}')
+-- What people called the driver's device may be the driver's name.
+FROM jsonb_each(detail) m WHERE NOT (m.key = 'name' AND detail->>'driver_id' IS NOT DISTINCT FROM driver)
+$$;

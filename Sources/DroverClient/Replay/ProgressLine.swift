@@ -4,16 +4,19 @@ import EventLoop
 import Glibc
 
 /// Writes progress; a new state replaces the one before.
-final class ProgressLine {
+public final class ProgressLine {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var lastWritten: Int64 = 0
     private var isDrawn = false
+
+    /// Nothing is shown yet.
+    public init() {}
 
     /// Five redraws a second are calm; a log needs a line every five seconds.
     private var interval: Int64 { isTerminal ? 200_000 : 5_000_000 }
 
     /// Shows `text()` and, where `fraction` is known, a bar; does nothing where it is too early for another state.
-    func update(fraction: Double?, _ text: () -> String) {
+    public func update(fraction: Double?, _ text: () -> String) {
         let now = SystemClock.monotonicMicroseconds()
         if lastWritten == 0, !isTerminal { lastWritten = now }
         guard now - lastWritten >= interval else { return }
@@ -33,13 +36,13 @@ final class ProgressLine {
     }
 
     /// A line of its own that stays.
-    func note(_ text: String) {
+    public func note(_ text: String) {
         write((isDrawn ? "\r\u{1B}[K" : "") + text + "\n")
         isDrawn = false
     }
 
     /// Removes the bar.
-    func finish() {
+    public func finish() {
         if isDrawn { write("\r\u{1B}[K") }
         isDrawn = false
     }

@@ -138,6 +138,30 @@ final class AccessControl {
         if !credential.hasExpired(by: SystemClock.wallMicroseconds()) { cache.remove(hash) }
     }
 
+    // MARK: Erasure
+
+    /// Whether the file of known credentials names no driver whose registration is being erased.
+    private(set) var isWithheld = true
+
+    /// These drivers' registrations are being erased: credentials that name them go on working until they are gone from
+    /// Postgres, but are written nowhere. Those that were withheld and are no longer must be asked for again. Returns
+    /// `isWithheld`.
+    func withhold(_ drivers: Set<DriverID>) -> Bool {
+        let before = cache.withheld
+        guard before != drivers || !isWithheld else { return true }
+        let released = before.subtracting(drivers)
+        if !released.isEmpty {
+            for (hash, credential) in known where credential.names(one: released) {
+                known[hash] = nil
+                hashes[credential.id] = nil
+            }
+        }
+        cache.withheld = drivers
+        copies.withheld = drivers
+        isWithheld = cache.rewrite(known)
+        return isWithheld
+    }
+
     // MARK: Revocation
 
     /// The credential with this id is no longer valid: forgets it and closes what it holds open. Nothing is written where

@@ -13,6 +13,8 @@ final class CredentialCache {
     private let path: String
     private var descriptor: Int32 = -1
     private var lines = 0
+    /// Drivers that no line may name.
+    var withheld: Set<DriverID> = []
 
     init(directory: String) {
         path = directory + "/credentials"
@@ -39,7 +41,7 @@ final class CredentialCache {
 
     /// Adds credentials, or what they have become.
     func add(_ learned: [(hash: String, credential: Credential)]) {
-        append(learned.compactMap { Self.line($0.hash, $0.credential) })
+        append(learned.compactMap { line($0.hash, $0.credential) })
     }
 
     /// Takes a credential out.
@@ -61,22 +63,27 @@ final class CredentialCache {
         _ = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     }
 
-    private func rewrite(_ known: [String: Credential]) {
+    /// Writes the file anew; false where that failed and the old one is still there.
+    @discardableResult
+    func rewrite(_ known: [String: Credential]) -> Bool {
         if descriptor >= 0 { close(descriptor) }
         descriptor = -1
-        let whole = known.compactMap { Self.line($0.key, $0.value) }
+        let whole = known.compactMap { line($0.key, $0.value) }
         let new = path + ".new"
         let created = open(new, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0o600)
-        guard created >= 0 else { return }
+        guard created >= 0 else { return access(path, F_OK) != 0 }
         let bytes = Array(whole.joined().utf8)
         let written = bytes.withUnsafeBytes { write(created, $0.baseAddress, $0.count) }
         close(created)
-        if written == bytes.count, rename(new, path) == 0 { lines = whole.count }
+        guard written == bytes.count, rename(new, path) == 0 else { return false }
+        lines = whole.count
+        return true
     }
 
     // MARK: Lines
 
-    private static func line(_ hash: String, _ credential: Credential) -> String? {
+    private func line(_ hash: String, _ credential: Credential) -> String? {
+        if !withheld.isEmpty, credential.names(one: withheld) { return nil }
         let party =
             switch credential.party {
             case .backend: "backend"
@@ -85,7 +92,7 @@ final class CredentialCache {
             }
         let permissions = credential.permissions.map(\.rawValue).sorted().joined(separator: ",")
         // No subject's name holds a space.
-        let scope = credential.scope?.names.joined(separator: " ") ?? everything
+        let scope = credential.scope?.names.joined(separator: " ") ?? Self.everything
         let expiry = credential.expiresAt.map { "\($0)" } ?? ""
         let parts = [hash, credential.id, party, permissions, scope, expiry, "\(credential.precisionMetres)"]
         guard parts.allSatisfy({ !$0.utf8.contains(9) && !$0.utf8.contains(10) }) else { return nil }
@@ -118,5 +125,14 @@ final class CredentialCache {
         return Credential(
             id: parts[1], party: party, permissions: Set(permissions), scope: scope, expiresAt: expiry,
             precisionMetres: precision)
+    }
+}
+
+extension Credential {
+    /// Whether one of the drivers is its own or stands in its scope.
+    func names(one drivers: Set<DriverID>) -> Bool {
+        if case .device(let driver) = party, drivers.contains(driver) { return true }
+        guard let scope else { return false }
+        return drivers.contains { scope.names.contains("driver:" + $0.string) }
     }
 }

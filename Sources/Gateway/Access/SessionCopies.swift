@@ -11,14 +11,16 @@ final class SessionCopies {
     /// Hashes whose copies could not be removed while Redis was away; beyond the limit others find them revoked when they
     /// look at Postgres.
     private var leftOver: Set<String> = []
+    /// Drivers that no copy may name.
+    var withheld: Set<DriverID> = []
     private static let maximumLeftOver = 10_000
 
-    private func key(_ hash: String) -> String { "tracking_session:" + hash }
+    static func key(_ hash: String) -> String { "tracking_session:" + hash }
 
     /// The session of a token's hash; nil where there is no copy, or Redis is away.
     func find(_ hash: String, then: @escaping (Credential?) -> Void) {
         guard let redis = redis(), redis.isReady else { return then(nil) }
-        redis.send(["HMGET", key(hash), "id", "subjects", "expires_at", "precision_m"]) { reply in
+        redis.send(["HMGET", Self.key(hash), "id", "subjects", "expires_at", "precision_m"]) { reply in
             guard let values = reply.elements?.map(\.text), values.count == 4, let id = values[0],
                 let subjects = values[1],
                 let expiry = values[2].flatMap({ Int64($0) }), expiry.magnitude < 1 << 50
@@ -35,12 +37,13 @@ final class SessionCopies {
         guard let redis = redis(), redis.isReady, let scope = session.scope, let expiry = session.expiresAt else {
             return
         }
+        if !withheld.isEmpty, session.names(one: withheld) { return }
         var commands = RedisCommands()
         commands.command([
-            "HSET", key(hash), "id", session.id, "subjects", scope.names.joined(separator: "\n"), "expires_at",
+            "HSET", Self.key(hash), "id", session.id, "subjects", scope.names.joined(separator: "\n"), "expires_at",
             "\(expiry / 1_000)", "precision_m", "\(session.precisionMetres)",
         ])
-        commands.command(["PEXPIREAT", key(hash), "\(expiry / 1_000)"])
+        commands.command(["PEXPIREAT", Self.key(hash), "\(expiry / 1_000)"])
         redis.send(commands)
     }
 
@@ -51,7 +54,7 @@ final class SessionCopies {
             return
         }
         var commands = RedisCommands()
-        commands.command(["DEL", key(hash)])
+        commands.command(["DEL", Self.key(hash)])
         redis.send(commands)
     }
 

@@ -16,6 +16,8 @@ final class DriverDirectory {
     private let schema: String
     private let key: KeyTemplate
     private let redis: () -> RedisConnection?
+    /// What is being erased, which the stores may still have.
+    private let erasures: () -> ErasureWatch?
     /// Ids being looked up or waiting for it, in order.
     private var wanted: [DriverID] = []
     private var isWanted: Set<DriverID> = []
@@ -26,11 +28,12 @@ final class DriverDirectory {
     /// `postgres` is nil where no history is kept.
     init(
         pipeline: Pipeline, postgres: PostgresQuestions?, configuration: Configuration,
-        redis: @escaping () -> RedisConnection?
+        redis: @escaping () -> RedisConnection?, erasures: @escaping () -> ErasureWatch?
     ) {
         self.pipeline = pipeline
         self.postgres = postgres
         self.redis = redis
+        self.erasures = erasures
         schema = quotedIdentifier(configuration.postgresSchema)
         key = KeyTemplate(configuration.redisLocationKey)
     }
@@ -63,9 +66,10 @@ final class DriverDirectory {
 
     private func finish(_ ids: [DriverID], _ found: [DriverID: Position], _ past: [DriverID: [Position]]) {
         var ready: [() -> Void] = []
+        let erasures = erasures()
         for id in ids {
             let driver = pipeline.addDriver(id)
-            if var position = found[id] {
+            if var position = found[id], erasures?.hidesAll(of: id) != true {
                 // The hash holds milliseconds. The very fix is remembered, and nothing from within its millisecond is
                 // taken for newer, so that a repetition of a finer one is not accepted again.
                 pipeline.recall(position, isLate: true, of: driver)
@@ -73,7 +77,9 @@ final class DriverDirectory {
                 pipeline.recall(position, isLate: false, of: driver)
             }
             // Oldest first, so that the judge's ring ends with the newest.
-            for position in past[id]?.reversed() ?? [] { pipeline.recall(position, isLate: false, of: driver) }
+            for position in past[id]?.reversed() ?? [] where erasures?.hides(position, of: id) != true {
+                pipeline.recall(position, isLate: false, of: driver)
+            }
             isWanted.remove(id)
             for waiter in waitersByDriver.removeValue(forKey: id) ?? [] {
                 waiters[waiter]?.missing -= 1

@@ -1,5 +1,5 @@
-/// What gateways that share a Redis tell each other: what was revoked and which order or group has other drivers now. It
-/// is for speed alone: whatever is told here is in Postgres already, and whoever missed it finds it there at the next
+/// What gateways that share a Redis tell each other: what was revoked, which order or group has other drivers now, and
+/// that an erasure has come further. It is for speed alone: whatever is told here is in Postgres already, and whoever missed it finds it there at the next
 /// look, every `access.refresh_s`.
 import EventLoop
 import Foundation
@@ -17,6 +17,8 @@ final class ControlBus {
         case revoked(String)
         /// The order or group has other drivers.
         case assigned(Subject)
+        /// The erasure with this id was asked for, has come further, or is done. The driver is not named.
+        case erasure(String)
 
         /// The message as it is on the channel.
         var text: String {
@@ -28,6 +30,9 @@ final class ControlBus {
             case .assigned(let subject):
                 writer.raw("{\"assigned\":")
                 writer.string(subject.name)
+            case .erasure(let id):
+                writer.raw("{\"erasure\":")
+                writer.string(id)
             }
             writer.raw("}")
             return String(decoding: writer.bytes, as: UTF8.self)
@@ -42,6 +47,8 @@ final class ControlBus {
                 self = .revoked(id)
             } else if let subject = (members["assigned"] as? String).flatMap({ Subject($0) }) {
                 self = .assigned(subject)
+            } else if let id = members["erasure"] as? String {
+                self = .erasure(id)
             } else {
                 return nil
             }

@@ -119,6 +119,15 @@ final class RedisPositions {
         }
     }
 
+    /// The driver's hash and its place in the GEO set were deleted: what is known of it is written again.
+    func rewrite(_ id: DriverID, _ pipeline: Pipeline) {
+        guard let driver = pipeline.drivers.index(of: id) else { return }
+        grow(to: driver)
+        memory[driver].expiry = 0
+        memory[driver].isListed = false
+        if pipeline.fanout.position(of: driver) != nil { unwritten.insert(driver) }
+    }
+
     /// Once a second: takes drivers that were not heard of since `deadline` out of the GEO set, and gives the hashes of
     /// those who have fallen silent their exact life.
     func sweep(

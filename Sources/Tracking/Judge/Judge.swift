@@ -37,6 +37,12 @@ public struct Judge: Sendable {
         if !isLate, anchor.recordedAt > memories[driver].newest?.recordedAt ?? .min { memories[driver].newest = anchor }
     }
 
+    /// Forgets everything about a driver, as if it had never been heard of.
+    public mutating func forget(_ driver: DriverIndex) {
+        memories[driver] = DriverMemory()
+        for index in driver * Self.remembered..<(driver + 1) * Self.remembered { recent[index] = .min }
+    }
+
     /// Judges a ping in API.md's order of checks. Cuts the speed of one that is kept, where it is too high.
     public mutating func judge(_ ping: inout Ping, of driver: DriverIndex, now: Microseconds) -> Verdict {
         guard rules.coordinates.admits(ping) else { return .rejected(.coordinates) }

@@ -64,9 +64,13 @@ struct DeviceState: Sendable {
     /// When pings were last refused for trouble; long ago where they never were.
     var troubledAt = Microseconds.min / 2
     var trouble = Trouble.lowAccuracy
+    /// Whether the newest position was erased. It says something only while there is no other.
+    var isErased = false
 
     /// Why the driver is stale or offline, as on the wire. `heardAt` is when its newest position came.
     func reason(_ presence: Presence, heardAt: Microseconds, now: Microseconds, limits: PresenceLimits) -> String {
+        // Nothing was heard since: a position would have come.
+        if isErased, heardAt == .min { return "erased" }
         if isTroubled(since: heardAt, now: now, limits: limits) {
             return trouble == .lowAccuracy ? "low_accuracy" : "clock"
         }

@@ -57,6 +57,21 @@ struct ReplayLog: Sendable {
         number < end && number >= first ? entries[Int(truncatingIfNeeded: number & mask)] : nil
     }
 
+    /// Overwrites an entry's position, which is nobody's from now on, and cuts off what came before it. When it was received
+    /// stays, since the ring's growth goes by that.
+    mutating func erase(_ number: UInt64) {
+        guard let entry = entry(number) else { return }
+        var filler = Self.filler
+        filler.position.receivedAt = entry.position.receivedAt
+        entries[Int(truncatingIfNeeded: number & mask)] = filler
+    }
+
+    /// Nothing comes before the entry any more.
+    mutating func cutBefore(_ number: UInt64) {
+        guard entry(number) != nil else { return }
+        entries[Int(truncatingIfNeeded: number & mask)].previous = Self.none
+    }
+
     /// The ring is full: it doubles where its oldest entry could still be asked for and there is memory.
     private mutating func growIfYoung(now: Microseconds) {
         guard !entries.isEmpty else {

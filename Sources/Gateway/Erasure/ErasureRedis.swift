@@ -1,0 +1,118 @@
+/// Redis as a thread that may wait needs it: a connection of its own for a moment, one command after the other.
+import EventLoop
+import RedisClient
+import Tracking
+
+/// Takes a driver out of Redis, and tells gateways. One thread.
+struct ErasureRedis {
+    /// How long connecting and one command may take, in microseconds.
+    private static let patience: Int64 = 3_000_000
+    /// Keys that one SCAN looks at.
+    private static let scanCount = "1000"
+
+    private let configuration: Configuration
+    private let location: KeyTemplate
+
+    init(_ configuration: Configuration) {
+        self.configuration = configuration
+        location = KeyTemplate(configuration.redisLocationKey)
+    }
+
+    /// Deletes the driver's hash and its place in the GEO set, and where `drops` says so the counters of its own JWT;
+    /// returns how many there were. Throws where Redis is away.
+    func remove(_ driver: DriverID, drops: Bool) throws -> Int64 {
+        try withSession { session in
+            var removed = try session.integer(["DEL", location.string(for: driver)])
+            removed += try session.integer(["ZREM", configuration.redisGeoKey, driver.string])
+            guard drops else { return removed }
+            // A device's JWT without an id of its own is counted by its driver's. No id holds a character that a pattern
+            // would understand.
+            var cursor = "0"
+            repeat {
+                let reply = try session.ask(
+                    ["SCAN", cursor, "MATCH", "rate_limit:jwt:\(driver.string):*", "COUNT", Self.scanCount])
+                guard let parts = reply.elements, parts.count == 2, let next = parts[0].text else { break }
+                cursor = next
+                for key in parts[1].elements?.compactMap(\.text) ?? [] { removed += try session.integer(["DEL", key]) }
+            } while cursor != "0"
+            return removed
+        }
+    }
+
+    /// Deletes keys; returns how many there were.
+    func delete(_ keys: [String]) throws -> Int64 {
+        try withSession { session in
+            var removed: Int64 = 0
+            for key in keys { removed += try session.integer(["DEL", key]) }
+            return removed
+        }
+    }
+
+    /// Publishes messages to all gateways.
+    func tell(_ messages: [ControlBus.Message]) throws {
+        try withSession { session in
+            for message in messages { _ = try session.integer(["PUBLISH", ControlBus.channel, message.text]) }
+        }
+    }
+
+    private func withSession<Value>(_ body: (Session) throws -> Value) throws -> Value {
+        let session = try Session(RedisAddress(configuration.redisURL), patience: Self.patience)
+        defer { session.close() }
+        return try body(session)
+    }
+
+    /// A connection on a loop that runs only while it is waited for.
+    private final class Session {
+        private let loop = EventLoop()
+        private let address: RedisAddress
+        private let patience: Int64
+        private let connection: RedisConnection
+
+        init(_ address: RedisAddress, patience: Int64) throws {
+            self.address = address
+            self.patience = patience
+            connection = RedisConnection(loop: loop, address: address) { _ in }
+            do {
+                try run { connection.isReady }
+            } catch {
+                connection.close()
+                throw error
+            }
+        }
+
+        func close() {
+            connection.close()
+        }
+
+        func ask(_ command: [String]) throws -> RedisReply {
+            var answer: RedisReply?
+            connection.send(command) { answer = $0 }
+            connection.flush()
+            try run { answer != nil }
+            switch answer {
+            case .error(let text): throw CommandError("Redis refuses \(command[0]): \(text)")
+            case .lost, nil: throw CommandError(connection.lastError ?? "cannot reach Redis at \(address.display)")
+            case let reply?: return reply
+            }
+        }
+
+        func integer(_ command: [String]) throws -> Int64 {
+            guard case .integer(let number) = try ask(command) else {
+                throw CommandError("Redis gave no number to \(command[0])")
+            }
+            return number
+        }
+
+        private func run(until isOver: () -> Bool) throws {
+            let deadline = SystemClock.monotonicMicroseconds() + patience
+            while !isOver() {
+                guard SystemClock.monotonicMicroseconds() < deadline else {
+                    throw CommandError(
+                        connection.lastError
+                            ?? "cannot reach Redis at \(address.display). Start Redis or set DROVER_REDIS_URL")
+                }
+                loop.runOnce()
+            }
+        }
+    }
+}
