@@ -105,6 +105,16 @@ final class DriverSessions {
         _ = slot(device, app, now)
     }
 
+    /// A driver is being erased: of what was heard until `reach` nothing is written any more. A device that is connected
+    /// shows again with its next frame.
+    func forget(_ driver: DriverID, through reach: Microseconds) {
+        for (device, slot) in slots where device.driver == driver && lastSeen[slot] <= reach {
+            records[slot].written = lastSeen[slot]
+            records[slot].isUrgent = false
+            removeIfOver(slot)
+        }
+    }
+
     private func slot(_ device: DriverSessionKey, _ app: String?, _ now: Microseconds) -> Slot? {
         if let slot = slots[device] {
             lastSeen[slot] = now
@@ -140,9 +150,11 @@ final class DriverSessions {
     // MARK: Writing
 
     private func enqueueAll() {
-        for slot in slots.values where lastSeen[slot] > records[slot].written || records[slot].isUrgent {
-            enqueue(slot)
-        }
+        for slot in slots.values where hasNews(slot) { enqueue(slot) }
+    }
+
+    private func hasNews(_ slot: Slot) -> Bool {
+        records[slot].isUrgent || lastSeen[slot] > records[slot].written
     }
 
     private func enqueue(_ slot: Slot) {
@@ -156,11 +168,16 @@ final class DriverSessions {
         guard !isWriting else { return }
         guard !queue.isEmpty else { return ended() }
         guard hasTidied else { return tidy() }
-        let rows = queue.suffix(Self.batch).map { slot in
-            DriverSessionRow(slot: slot, record: records[slot], lastSeen: lastSeen[slot])
+        var rows: [DriverSessionRow] = []
+        while rows.count < Self.batch, let slot = queue.popLast() {
+            records[slot].isQueued = false
+            if hasNews(slot) {
+                rows.append(DriverSessionRow(slot: slot, record: records[slot], lastSeen: lastSeen[slot]))
+            } else {
+                removeIfOver(slot)
+            }
         }
-        queue.removeLast(rows.count)
-        for row in rows { records[row.slot].isQueued = false }
+        guard !rows.isEmpty else { return ended() }
         isWriting = true
         store.write(rows) { [self] isDone in
             isWriting = false
@@ -173,8 +190,15 @@ final class DriverSessions {
 
     private func written(_ row: DriverSessionRow) {
         let slot = row.slot
-        records[slot].written = row.lastSeen
+        // Forgotten meanwhile; the slot may be another's.
+        guard slots[row.record.device] == slot else { return }
+        records[slot].written = max(records[slot].written, row.lastSeen)
         if records[slot].changes == row.record.changes { records[slot].isUrgent = false }
+        removeIfOver(slot)
+    }
+
+    /// Forgets a device that is not connected and has nothing to be written.
+    private func removeIfOver(_ slot: Slot) {
         let record = records[slot]
         guard record.connections == 0, !record.isUrgent, !record.isQueued, lastSeen[slot] == record.written else {
             return
