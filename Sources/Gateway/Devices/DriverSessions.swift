@@ -105,12 +105,11 @@ final class DriverSessions {
         _ = slot(device, app, now)
     }
 
-    /// A driver is being erased: of what was heard until `reach` nothing is written any more. A device that is connected
-    /// shows again with its next frame.
+    /// A driver is being erased: what was heard until `reach` brings no row back. A device that is connected shows again
+    /// with its next frame.
     func forget(_ driver: DriverID, through reach: Microseconds) {
         for (device, slot) in slots where device.driver == driver && lastSeen[slot] <= reach {
             records[slot].written = lastSeen[slot]
-            records[slot].isUrgent = false
             removeIfOver(slot)
         }
     }
