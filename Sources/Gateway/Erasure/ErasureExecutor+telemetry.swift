@@ -44,7 +44,8 @@ extension ErasureExecutor {
                 WHERE driver_id = $1 OR (driver_id IS NULL AND position(convert_to($1, 'UTF8') IN record) > 0)
                 """, [driver.string])
             let ids = (0..<rows.count).filter { row in
-                guard let bytes = rows.text(row, 1).flatMap({ AuditSecret.bytes($0) }), let record = PingRecord(bytes.span)
+                guard let bytes = rows.text(row, 1).flatMap({ AuditSecret.bytes($0) }),
+                    let record = PingRecord(bytes.span)
                 else { return true }
                 return record.receivedAt <= erasure.reachesTo
             }.compactMap { rows.text($0, 0) }
@@ -93,12 +94,13 @@ extension ErasureExecutor {
                 return try connection.transaction(
                     """
                     SET LOCAL search_path TO \(schema); SET LOCAL lock_timeout = '300ms';
-                    SELECT pg_advisory_xact_lock(hashtextextended(
-                        'drover rollup ' || \(quotedLiteral(configuration.postgresSchema)), 0))
+                    SELECT pg_advisory_xact_lock(\(HistoryGeneration.lock(configuration.postgresSchema)))
                     """
                 ) { () throws(PostgresError) in
-                    try connection.query("UPDATE history_generation SET generation = generation + 1 RETURNING generation")
-                        .integer(0, 0) ?? 0
+                    try connection.query(
+                        "UPDATE history_generation SET generation = generation + 1 RETURNING generation"
+                    )
+                    .integer(0, 0) ?? 0
                 }
             } catch  where error.sqlState == "55P03" && attempt < 20 {
                 continue

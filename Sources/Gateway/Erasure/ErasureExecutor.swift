@@ -70,7 +70,8 @@ final class ErasureExecutor {
 
     /// Runs `body` and notes in the same transaction how far the erasure is then: in the next step, where `body` says that
     /// this one has ended.
-    func piece(_ erasure: Erasure, _ body: (inout ErasureProgress) throws(PostgresError) -> Bool) throws(PostgresError) {
+    func piece(_ erasure: Erasure, _ body: (inout ErasureProgress) throws(PostgresError) -> Bool) throws(PostgresError)
+    {
         try connection.transaction("SET LOCAL search_path TO \(schema)") { () throws(PostgresError) in
             var progress = erasure.progress
             let hasEnded = try body(&progress)

@@ -134,7 +134,8 @@ final class ErasureWatch {
 
     /// Returns whether a newer position is known.
     private func forget(_ request: ErasureStore.Open) -> Bool {
-        gateway.pipeline.forget(
+        gateway.driverSessions.forget(request.driver, through: request.reachesTo)
+        return gateway.pipeline.forget(
             request.driver, receivedThrough: request.reachesTo, now: SystemClock.wallMicroseconds())
     }
 
