@@ -107,7 +107,7 @@ public final class BodyStream {
         connection.deadline = 0
         if isLast {
             self.connection = nil
-            connection.bodyIsOut(closes: !isChunked)
+            connection.bodyIsOut()
         } else if isAsking {
             // A source that answers at once gets its next piece in another turn, so that others have theirs.
             lws_callback_on_writable(connection.wsi)
@@ -155,7 +155,7 @@ public final class BodyStream {
 
 extension WebConnection {
     /// Answers the current request with a body that `source` gives as it is read, and asks for its first piece. The
-    /// connection can be used again afterwards. A client that takes nothing for `bodyPatienceSeconds`, or at the most twice
+    /// connection ends with it: what the client sends meanwhile is dropped (RFC 9112 section 9.6). A client that takes nothing for `bodyPatienceSeconds`, or at the most twice
     /// that, is cut off. A HEAD is answered whole, and the source is not asked. False where the client has gone.
     @discardableResult
     public func openBody(status: Int = 200, headers: [(String, String)], source: BodySource) -> Bool {
@@ -169,13 +169,17 @@ extension WebConnection {
             for: request.headers["origin"], host: request.headers["host"])
         let isChunked = isHTTP11
         let hasBody = request.method != .head
-        response.closes = hasBody && !isChunked
+        response.closes = hasBody
         let framing = hasBody && isChunked ? [("Transfer-Encoding", "chunked")] : []
         guard write(response.head(framing: framing).span) == .taken else { return false }
         guard hasBody else {
-            bodyIsOut(closes: false)
+            finishTransaction(closes: false)
             return true
         }
+        // As an event stream: with the request's headers at hand the library neither reads nor drops what the client sends
+        // before its reply is whole, its going included, and turns round and round. Without them it does both.
+        lws_http_headers_detach(wsi)
+        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
         let stream = BodyStream(self, source: source, isChunked: isChunked)
         body = stream
         stream.goOn()
@@ -183,9 +187,9 @@ extension WebConnection {
     }
 
     /// All of it has been given to the kernel.
-    fileprivate func bodyIsOut(closes: Bool) {
+    fileprivate func bodyIsOut() {
         body = nil
-        finishTransaction(closes: closes)
+        finishTransaction(closes: true)
     }
 
     fileprivate func startPatience() {
