@@ -21,7 +21,8 @@ extension Integration {
                 TestPing(
                     "van:1", at: start, latitude: 43.6532001, longitude: -79.3832, accuracy: 4.5, speed: 8.333,
                     heading: 271.25,
-                    extra: ",\"altitude\":92.1,\"source\":\"gps\",\"session_id\":\"a \\\"b\\\", c\"}".dropLast().description),
+                    extra: ",\"altitude\":92.1,\"source\":\"gps\",\"session_id\":\"a \\\"b\\\", c\"}".dropLast()
+                        .description),
                 TestPing("van:1", at: start + 1_000, latitude: -0.0000001, longitude: 180, accuracy: 0.00002),
                 TestPing("van:1", at: start + 30_000, latitude: 43.6533, longitude: -79.3832, speed: 0),
             ]
@@ -89,7 +90,8 @@ extension Integration {
             )
             #expect(
                 rows[1].hasPrefix(
-                    "van:1,\(Timestamps.fine(start)),43.6532001,-79.3832,8.333,271.25,4.5,92.1,gps,\"a \"\"b\"\", c\",0,"))
+                    "van:1,\(Timestamps.fine(start)),43.6532001,-79.3832,8.333,271.25,4.5,92.1,gps,\"a \"\"b\"\", c\",0,"
+                ))
             #expect(rows[2] == "van:1,\(second),-0.0000001,180,,,0.00002,,,,7,\(Timestamps.fine(start + 1_000))")
             #expect(rows.count == 5 && rows[4].isEmpty)
 

@@ -83,10 +83,13 @@ import Testing
         #expect(Self.text(.gpx, []).hasSuffix("<trk><name>van:1</name></trk>\n</gpx>\n"))
     }
 
-    @Test(arguments: [
-        (0, "0"), (5, "5"), (8.3, "8.3"), (0.1, "0.1"), (16_777_216, "16777216"), (1e-4, "0.0001"), (2e-5, "0.00002"), (-1.2345e-7, "-0.00000012345"),
-        (-92.1, "-92.1"), (.infinity, "0"), (.nan, "0"), (3e9, "3000000000"), (359.99997, "359.99997"),
-    ] as [(Float, String)]) func `a number is its shortest decimal without an exponent`(value: Float, text: String) {
+    @Test(
+        arguments: [
+            (0, "0"), (5, "5"), (8.3, "8.3"), (0.1, "0.1"), (16_777_216, "16777216"), (1e-4, "0.0001"),
+            (2e-5, "0.00002"), (-1.2345e-7, "-0.00000012345"),
+            (-92.1, "-92.1"), (.infinity, "0"), (.nan, "0"), (3e9, "3000000000"), (359.99997, "359.99997"),
+        ] as [(Float, String)]) func `a number is its shortest decimal without an exponent`(value: Float, text: String)
+    {
         var writer = JSONWriter()
         writer.real(value)
         #expect(String(decoding: writer.bytes, as: UTF8.self) == text)
@@ -102,12 +105,14 @@ import Testing
         #expect(!text.contains("e"))
     }
 
-    @Test(arguments: [
-        ("*/*", nil), ("text/html", nil), ("text/csv", .csv), ("application/gpx+xml, text/csv", .gpx),
-        ("text/csv;q=0.5, application/geo+json; q=0.8", .geojson), ("TEXT/CSV ; q=1", .csv),
-        ("text/csv;q=0", nil), ("application/x-ndjson", .ndjson), ("application/ndjson", .ndjson),
-        ("application/json", .geojson), ("", nil), (";;,,q=", nil), ("text/csv;q=x", nil),
-    ] as [(String, TrackFormat?)]) func `what Accept asks for`(header: String, format: TrackFormat?) {
+    @Test(
+        arguments: [
+            ("*/*", nil), ("text/html", nil), ("text/csv", .csv), ("application/gpx+xml, text/csv", .gpx),
+            ("text/csv;q=0.5, application/geo+json; q=0.8", .geojson), ("TEXT/CSV ; q=1", .csv),
+            ("text/csv;q=0", nil), ("application/x-ndjson", .ndjson), ("application/ndjson", .ndjson),
+            ("application/json", .geojson), ("", nil), (";;,,q=", nil), ("text/csv;q=x", nil),
+        ] as [(String, TrackFormat?)]) func `what Accept asks for`(header: String, format: TrackFormat?)
+    {
         #expect(TrackFormat(accept: header) == format)
     }
 

@@ -141,7 +141,7 @@ struct BodyStreamTests {
         _ = application
     }
 
-    @Test func `nothing is asked of the source while a slow reader's socket is full, and all arrives in the end`() throws {
+    @Test func `nothing is asked of the source while a socket is full, and all arrives in the end`() throws {
         let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
         let source = Source(Array(repeating: piece, count: 150))
         let (fixture, client, application) = try open(source)

@@ -77,7 +77,9 @@ final class TrackPages {
         }
     }
 
-    private func failed(_ error: PostgresError, _ limit: Int, _ retriesLeft: Int, _ delay: Int, _ then: @escaping Answer) {
+    private func failed(
+        _ error: PostgresError, _ limit: Int, _ retriesLeft: Int, _ delay: Int, _ then: @escaping Answer
+    ) {
         guard retriesLeft > 0, [.connection, .transient, .interrupted].contains(error.kind) else {
             return then(.failure(error))
         }
