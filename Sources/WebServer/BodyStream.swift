@@ -21,6 +21,9 @@ open class BodySource {
 /// A body that is being written. HTTP/1.1 gets it in chunks (RFC 9112 section 7.1), HTTP/1.0 up to the end of the
 /// connection. It has its room in the exchange, so that no other connection grows by it.
 public final class BodyStream {
+    /// POLLRDHUP of Linux's poll.h, which glibc shows only to GNU's own sources.
+    private static let peerHasClosed: Int16 = 0x2000
+
     private let source: BodySource
     /// Nil once the body is over. The connection holds the stream until then.
     private var connection: WebConnection?
@@ -89,7 +92,7 @@ public final class BodyStream {
         guard let connection else { return }
         let descriptor = lws_get_socket_fd(connection.wsi)
         // Behind a full socket the library does not read, and so does not hear that the other side has closed.
-        var state = pollfd(fd: descriptor, events: Int16(POLLRDHUP), revents: 0)
+        var state = pollfd(fd: descriptor, events: Self.peerHasClosed, revents: 0)
         guard poll(&state, 1, 0) == 0 else { return giveUp() }
         let taken = Self.acknowledged(descriptor)
         if !connection.isBackedUp || taken != acknowledged {
