@@ -219,6 +219,23 @@ extension Integration {
             #expect(try gateway.http("GET", "/v1/drivers/d/trips?date=21.11.2026", token: shared.key).status == 400)
         }
 
+        @Test func `a viewer's signed token opens the past of its subjects where it says so`() throws {
+            let signed = SignedTokens()
+            let gateway = try RunningGateway(starts: false)
+            let keySet = gateway.directory.path + "/jwks.json"
+            try signed.keySet.write(toFile: keySet, atomically: true, encoding: .utf8)
+            gateway.set("access.jwks_file", keySet)
+            try gateway.start()
+            try gateway.awaitStores()
+            let viewer = "\"role\":\"viewer\",\"sub\":\"c1\",\"subjects\":[\"driver:m-1\",\"order:o-1\"]"
+            func status(_ driver: String, _ more: String) throws -> Int {
+                try gateway.http("GET", "/v1/drivers/\(driver)/history", token: signed.token(viewer + more)).status
+            }
+            #expect(try status("m-1", ",\"permissions\":[\"history:read\"]") == 200)
+            #expect(try status("m-2", ",\"permissions\":[\"history:read\"]") == 403)
+            #expect(try status("m-1", "") == 403)
+        }
+
         @Test func `a page's statement reads one partition by its key`() throws {
             let (gateway, key) = try Self.world()
             let day = now() / 86_400_000 * 86_400_000 - 86_400_000

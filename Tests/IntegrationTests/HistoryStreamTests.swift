@@ -2,6 +2,7 @@
 
 import DroverClient
 import Foundation
+import LocalServers
 import Testing
 
 extension Integration {
