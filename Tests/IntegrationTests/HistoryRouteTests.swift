@@ -2,6 +2,7 @@
 
 import DroverClient
 import Foundation
+import LocalServers
 import Testing
 
 extension Integration {
@@ -153,6 +154,23 @@ extension Integration {
                 after = "&after=\(next)"
             }
             #expect(read == (0..<1_055).map { start + Int64($0) * 1_000 })
+        }
+
+        @Test func `a range of years has the few pings in it`() throws {
+            let (gateway, key) = try Self.world()
+            let day: Int64 = 86_400_000
+            let times = [25, 12, 11, 1, 0].map { now() - $0 * day - 60_000 }
+            // Newest first: the others are late, and go to the history alone.
+            for at in times.reversed() { try gateway.post([TestPing("y-1", at: at)], token: key) }
+            try gateway.awaitHistory()
+            for format in ["ndjson", "csv"] {
+                let text = try gateway.http(
+                    "GET", "/v1/drivers/y-1/history?from=1950-01-01T00:00:00Z&to=2950-01-01T00:00:00Z&format=\(format)",
+                    token: key
+                ).text
+                #expect(times.allSatisfy { text.contains(Timestamps.fine($0)) })
+                #expect(text.split(separator: "\n").count == times.count + (format == "csv" ? 1 : 0))
+            }
         }
 
         @Test func `Accept chooses the format, and format outdoes it`() throws {
