@@ -22,6 +22,7 @@ extension ErasureExecutor {
         try piece(erasure) { (progress) throws(PostgresError) in
             progress.add(0, "history_rows")
             guard let table = left.first else { return true }
+            if erasure.progress.partition == nil { try touchSampledHistory(&progress) }
             let removed = try connection.query(
                 "DELETE FROM \(quotedIdentifier(table)) WHERE driver_id = $1 AND received_at <= \(Self.instant("$2"))",
                 [driver.string, "\(erasure.reachesTo)"]
@@ -34,6 +35,14 @@ extension ErasureExecutor {
         }
     }
 
+    /// The history as a whole has statistics of its own only where somebody has run ANALYZE on it.
+    private func touchSampledHistory(_ progress: inout ErasureProgress) throws(PostgresError) {
+        let samples = try connection.query(
+            "SELECT FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND inherited LIMIT 1",
+            [configuration.postgresSchema, PartitionName.table])
+        if samples.count > 0 { progress.touch(PartitionName.table) }
+    }
+
     /// Records that name the driver. When one was received stands in the record; of one that cannot be read nobody knows,
     /// and it goes where the name stands in it.
     func removeDeadLetters(_ erasure: Erasure, _ driver: DriverID) throws(PostgresError) {
@@ -44,7 +53,8 @@ extension ErasureExecutor {
                 WHERE driver_id = $1 OR (driver_id IS NULL AND position(convert_to($1, 'UTF8') IN record) > 0)
                 """, [driver.string])
             let ids = (0..<rows.count).filter { row in
-                guard let bytes = rows.text(row, 1).flatMap({ AuditSecret.bytes($0) }), let record = PingRecord(bytes.span)
+                guard let bytes = rows.text(row, 1).flatMap({ AuditSecret.bytes($0) }),
+                    let record = PingRecord(bytes.span)
                 else { return true }
                 return record.receivedAt <= erasure.reachesTo
             }.compactMap { rows.text($0, 0) }
@@ -97,8 +107,10 @@ extension ErasureExecutor {
                         'drover rollup ' || \(quotedLiteral(configuration.postgresSchema)), 0))
                     """
                 ) { () throws(PostgresError) in
-                    try connection.query("UPDATE history_generation SET generation = generation + 1 RETURNING generation")
-                        .integer(0, 0) ?? 0
+                    try connection.query(
+                        "UPDATE history_generation SET generation = generation + 1 RETURNING generation"
+                    )
+                    .integer(0, 0) ?? 0
                 }
             } catch  where error.sqlState == "55P03" && attempt < 20 {
                 continue

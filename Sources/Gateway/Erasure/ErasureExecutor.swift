@@ -70,7 +70,8 @@ final class ErasureExecutor {
 
     /// Runs `body` and notes in the same transaction how far the erasure is then: in the next step, where `body` says that
     /// this one has ended.
-    func piece(_ erasure: Erasure, _ body: (inout ErasureProgress) throws(PostgresError) -> Bool) throws(PostgresError) {
+    func piece(_ erasure: Erasure, _ body: (inout ErasureProgress) throws(PostgresError) -> Bool) throws(PostgresError)
+    {
         try connection.transaction("SET LOCAL search_path TO \(schema)") { () throws(PostgresError) in
             var progress = erasure.progress
             let hasEnded = try body(&progress)
@@ -103,10 +104,14 @@ final class ErasureExecutor {
         try redis.tell([.erasure(erasure.id)])
     }
 
-    /// One table a time: VACUUM is no part of a transaction.
+    /// One table a time: VACUUM is no part of a transaction. The planner's statistics are made anew, since they hold
+    /// samples of names; those of the whole history too, where somebody has made some.
     private func vacuum(_ erasure: Erasure) throws(PostgresError) {
         let table = erasure.progress.touched?.first
-        if let table { try connection.run("VACUUM \(schema).\(quotedIdentifier(table))") }
+        if let table {
+            let name = "\(schema).\(quotedIdentifier(table))"
+            try connection.run(table == PartitionName.table ? "ANALYZE \(name)" : "VACUUM (ANALYZE) \(name)")
+        }
         try piece(erasure) { (progress) throws(PostgresError) in
             if table != nil { progress.touched?.removeFirst() }
             return progress.touched?.isEmpty ?? true

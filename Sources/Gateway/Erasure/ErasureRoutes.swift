@@ -57,7 +57,9 @@ struct ErasureRoutes {
         store.find(id) { answer in
             // What was asked for is under way, whether or not Postgres can tell how far it is.
             if missing == nil, (try? answer.get()) == nil {
-                return call.json(202, headers: Self.location(id)) { $0.raw("{\"id\":\"\(id)\",\"state\":\"journals\"}") }
+                return call.json(202, headers: Self.location(id)) {
+                    $0.raw("{\"id\":\"\(id)\",\"state\":\"journals\"}")
+                }
             }
             call.value(answer) { erasure in
                 let isOurs = call.credential.scope == nil || erasure?.requestedBy == call.credential.id
