@@ -107,7 +107,10 @@ let package = Package(
         .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
         .testTarget(
             name: "HistoryTests",
-            dependencies: ["Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking", "Zstandard"],
+            dependencies: [
+                "Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking", "Zstandard",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ClientTests", dependencies: ["DroverClient", "EventLoop", "LocalServers", "Zstandard"],

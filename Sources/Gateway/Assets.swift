@@ -39,10 +39,14 @@ struct Assets {
             ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
             ("ground", PackageResources.ground_js), ("rows", PackageResources.rows_js),
             ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
+            ("day", PackageResources.day_js), ("past", PackageResources.past_js), ("track", PackageResources.track_js),
+            ("trace", PackageResources.trace_js), ("player", PackageResources.player_js),
+            ("clock", PackageResources.clock_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
+        assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
         assets["/openapi.yaml"] = Asset(yaml, PackageResources.openapi_yaml)
         assets["/asyncapi.yaml"] = Asset(yaml, PackageResources.asyncapi_yaml)
         assets["/assets/settings.json"] = Asset("application/json", Self.settings(configuration))
@@ -102,6 +106,7 @@ struct Assets {
         writer.raw(",\"tile_attribution\":")
         writer.string(configuration.mapTileAttribution)
         writer.raw(",\"stale_s\":\(configuration.liveStaleSeconds),\"offline_s\":\(configuration.liveOfflineSeconds)")
+        writer.raw(",\"track_gap_s\":\(configuration.historyTrackGapSeconds)")
         writer.raw(",\"center\":[43.6532,-79.3832],\"zoom\":12}")
         return writer.bytes
     }

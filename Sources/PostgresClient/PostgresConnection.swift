@@ -86,6 +86,47 @@ public final class PostgresConnection {
         }
     }
 
+    /// Streams what `statement`, a `COPY … TO STDOUT`, gives: `write` gets a row at a time, valid during the call. Returns
+    /// the number of rows copied. A call may take as long as rows keep coming. Where `write` throws, the rest is read and
+    /// thrown away, and the connection stays good: a request to cancel could meet the statement after it.
+    @discardableResult
+    public func copyOut(_ statement: String, write: (UnsafeRawBufferPointer) throws -> Void) throws -> Int {
+        try handle.send(statement, nil)
+        let deadline = SystemClock.monotonicMicroseconds() + patience
+        try flush(until: deadline)
+        guard let opening = try nextResult(until: deadline) else {
+            throw PostgresError(.schema, "Postgres gave no answer to COPY")
+        }
+        let status = PQresultStatus(opening)
+        let refusal = handle.error(of: opening)
+        PQclear(opening)
+        if let refusal {
+            try drainResults(until: deadline)
+            throw refusal
+        }
+        precondition(status == PGRES_COPY_OUT, "not a COPY TO STDOUT: \(statement)")
+        var failure: (any Error)?
+        var waitingSince = SystemClock.monotonicMicroseconds()
+        while true {
+            var row: UnsafeMutablePointer<CChar>?
+            switch PQgetCopyData(handle.pointer, &row, 1) {
+            case 0:
+                try wait(for: POLLIN, until: waitingSince + patience, "waiting for Postgres")
+                try handle.consume()
+                waitingSince = SystemClock.monotonicMicroseconds()
+            case -1:
+                let copied = try finish(statement)
+                if let failure { throw failure }
+                return copied.affected
+            case let count where count > 0:
+                defer { PQfreemem(row) }
+                if failure != nil { continue }
+                do { try write(UnsafeRawBufferPointer(start: row, count: Int(count))) } catch { failure = error }
+            default: throw handle.error
+            }
+        }
+    }
+
     /// Runs `body` between BEGIN and COMMIT, or ROLLBACK where it throws. `prologue` follows BEGIN in the same message:
     /// what `SET LOCAL` pins for the transaction, so that it holds behind a pool too. Where `.connection` is thrown and
     /// `body` had ended, the outcome is unknown.

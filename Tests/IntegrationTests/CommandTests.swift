@@ -91,15 +91,16 @@ extension Integration {
             #expect(before.output.contains("drover migrate"), "\(before.output)")
             #expect(try gateway.drover("migrate").status == .exited(0))
             let well = try gateway.drover("check")
-            for part in ["listen", "redis", "postgres", "journal"] {
+            for part in ["listen", "redis", "postgres", "journal", "archive"] {
                 #expect(well.output.contains("ok    \(part)"), "\(well.output)")
             }
             gateway.environment["DROVER_REDIS_URL"] = "unix:///nonexistent/redis.sock"
             gateway.environment["DROVER_POSTGRES_URL"] = "postgresql:///x?host=/nonexistent"
             gateway.environment["DROVER_JOURNAL_DIRECTORY"] = "/nonexistent/journal"
+            gateway.environment["DROVER_HISTORY_ARCHIVE_DIRECTORY"] = "/nonexistent/archive"
             let bad = try gateway.drover("check")
             #expect(bad.status == .exited(1))
-            for part in ["redis", "postgres", "journal"] {
+            for part in ["redis", "postgres", "journal", "archive"] {
                 #expect(bad.output.contains("FAIL  \(part)"), "\(bad.output)")
             }
             #expect(bad.output.contains("/nonexistent/redis.sock"))

@@ -75,7 +75,11 @@ extension PageTests {
                     left.append(try #require(target, "\(found) in \(path)").path)
                 }
             }
-            #expect(seen.isSuperset(of: ["/drover.js", "/assets/rows.js", "/assets/leaflet/images/layers.png"]))
+            #expect(
+                seen.isSuperset(of: [
+                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css",
+                    "/assets/leaflet/images/layers.png",
+                ]))
         }
 
         @Test func `settings reach the pages, the root leads to the fleet, and other addresses are told apart`() throws

@@ -7,7 +7,7 @@ import Testing
 
 extension PageTests {
     @Suite(.serialized) struct LayoutTests {
-        private static let looks = [390, 1280].flatMap { width in
+        static let looks = [390, 1280].flatMap { width in
             [false, true].map { Page.Look(width: width, height: width == 390 ? 844 : 800, isDark: $0) }
         }
 
@@ -73,7 +73,7 @@ extension PageTests {
             }
         }
 
-        private static func expectGood(_ page: Page, _ look: Page.Look, _ which: Comment) throws {
+        static func expectGood(_ page: Page, _ look: Page.Look, _ which: Comment) throws {
             #expect(try page.value("innerWidth") == look.width, which)
             #expect(try page.value("document.scrollingElement.scrollWidth", as: Int.self) <= look.width, which)
             let ground: String = try page.value("getComputedStyle(document.body).backgroundColor")
@@ -200,7 +200,7 @@ extension PageTests {
         }
 
         /// Keeps a picture where `DROVER_PAGE_PICTURES` names a directory, to be looked at.
-        private static func takePicture(of page: Page, _ name: String) throws {
+        static func takePicture(of page: Page, _ name: String) throws {
             guard let directory = ProcessInfo.processInfo.environment["DROVER_PAGE_PICTURES"] else { return }
             try page.wait(
                 "the grid has faded in",

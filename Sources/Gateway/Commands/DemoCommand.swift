@@ -33,6 +33,7 @@ public final class DemoCommand {
         let environment = [
             "DROVER_REDIS_URL": redis.url, "DROVER_POSTGRES_URL": postgres.url(database: "drover"),
             "DROVER_JOURNAL_DIRECTORY": directory.path + "/journal",
+            "DROVER_HISTORY_ARCHIVE_DIRECTORY": directory.path + "/archive",
             // A taken port must not spoil the demo beside another one.
             "DROVER_LISTEN": "127.0.0.1:\(Self.isFree(port) ? port : 0)",
         ]

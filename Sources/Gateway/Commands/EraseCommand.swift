@@ -98,10 +98,13 @@ public struct EraseCommand {
 
     /// Does what can be done now, where no gateway does.
     private func work() throws {
-        guard try MaintenanceLock.tryTake(connection, schema: configuration.postgresSchema) else { return }
-        let executor = ErasureExecutor(connection, configuration)
-        while try executor.advance() == .advanced {}
-        try MaintenanceLock.release(connection, schema: configuration.postgresSchema)
+        let schema = configuration.postgresSchema
+        guard try MaintenanceLock.tryLead(connection, schema: schema) else { return }
+        try MaintenanceLock.whileAlone(connection, schema: schema, withinMilliseconds: 5_000) {
+            let executor = ErasureExecutor(connection, configuration)
+            while try executor.advance() == .advanced {}
+        }
+        try MaintenanceLock.endLead(connection, schema: schema)
     }
 }
 

@@ -22,7 +22,8 @@ extension Configuration {
     public func check() -> (lines: [String], isWell: Bool) {
         let checks: [(String, () throws -> String)] = [
             ("listen", { "\(try listenAddress())" }), ("redis", checkRedis), ("postgres", checkPostgres),
-            ("journal", checkJournal),
+            ("journal", { try checkDirectory(journalDirectory, "DROVER_JOURNAL_DIRECTORY") }),
+            ("archive", checkArchive),
             (
                 "map",
                 {
@@ -71,20 +72,24 @@ extension Configuration {
         return "PostgreSQL \(version / 10_000), schema \(postgresSchema) is up to date"
     }
 
-    private func checkJournal() throws -> String {
+    private func checkArchive() throws -> String {
+        if historyRetentionDays == 0 { return "no history is kept" }
+        if historyArchiveDirectory.isEmpty { return "days are dropped without being archived" }
+        return try checkDirectory(historyArchiveDirectory, "DROVER_HISTORY_ARCHIVE_DIRECTORY")
+    }
+
+    private func checkDirectory(_ path: String, _ variable: String) throws -> String {
         var isDirectory: ObjCBool = false
-        if FileManager.default.fileExists(atPath: journalDirectory, isDirectory: &isDirectory) {
-            guard isDirectory.boolValue, FileManager.default.isWritableFile(atPath: journalDirectory) else {
-                throw CommandError(
-                    "\(journalDirectory) is not a directory we may write to. Set DROVER_JOURNAL_DIRECTORY")
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
+            guard isDirectory.boolValue, FileManager.default.isWritableFile(atPath: path) else {
+                throw CommandError("\(path) is not a directory we may write to. Set \(variable)")
             }
-            return "\(journalDirectory) is writable"
+            return "\(path) is writable"
         }
-        let parent = URL(fileURLWithPath: journalDirectory).deletingLastPathComponent().path
+        let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard FileManager.default.isWritableFile(atPath: parent) else {
-            throw CommandError(
-                "cannot make \(journalDirectory). Set DROVER_JOURNAL_DIRECTORY to a place we may write to")
+            throw CommandError("cannot make \(path). Set \(variable) to a place we may write to")
         }
-        return "\(journalDirectory) will be made"
+        return "\(path) will be made"
     }
 }

@@ -17,6 +17,8 @@ final class HistorySession {
     private let direct: PostgresAddress?
     private var partitions: Partitions
     private var stream: [UInt8] = []
+    /// What the roll-up has been told. It goes with the connection: what a COMMIT without an answer did is not known.
+    private var notes = ChangeNotes()
     /// The record through which this node's rows are in Postgres.
     private(set) var checkpoint: UInt64 = 0
 
@@ -79,9 +81,10 @@ final class HistorySession {
     ) throws(PostgresError) {
         var outcome = HistoryOutcome(lastLSN: lastLSN, oldestReceivedAt: batch.oldestReceivedAt)
         try connection.transaction(prologue) { () throws(PostgresError) in
-            try moveCheckpoint(to: lastLSN)
+            notes.begin(generation: try moveCheckpoint(to: lastLSN))
+            batch.note(range, in: &notes)
             if path == .direct, batch.writeStream(of: range, .fresh, into: &stream) > 0 {
-                outcome.inserted = UInt64(try copy(into: PartitionName.table))
+                outcome.inserted = UInt64(try copy(PartitionName.table, CopyRow.columns))
             }
             let staged = batch.writeStream(of: range, path == .direct ? .late : .all, into: &stream)
             if staged > 0 {
@@ -89,9 +92,13 @@ final class HistorySession {
                 outcome.inserted += UInt64(added)
                 outcome.alreadyThere = UInt64(staged - added)
             }
+            if notes.writeStream(into: &stream) > 0 {
+                _ = try copy("driver_location_changes", ChangeNotes.columns)
+            }
             atCommit(outcome)
         }
         checkpoint = lastLSN
+        notes.committed()
     }
 
     /// Puts the record at `index` into the dead-letter table.
@@ -104,7 +111,7 @@ final class HistorySession {
             nodeID: configuration.nodeID, lsn: lsn, driver: batch.driver(index), recordedAt: batch.recordedAt(index),
             record: records.withRecord(at: index) { DeadLetter.hexadecimal($0) }, reason: reason)
         try connection.transaction(prologue) { () throws(PostgresError) in
-            try moveCheckpoint(to: lsn)
+            _ = try moveCheckpoint(to: lsn)
             try letter.insert(connection)
             atCommit(HistoryOutcome(lastLSN: lsn, deadLettered: 1))
         }
@@ -123,26 +130,32 @@ final class HistorySession {
         """
         SET LOCAL search_path TO \(quotedIdentifier(configuration.schema)); SET LOCAL synchronous_commit = on;
         SET LOCAL statement_timeout = '25s'; SET LOCAL lock_timeout = '10s';
-        SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL client_min_messages = warning
+        SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL client_min_messages = warning;
+        SELECT pg_advisory_xact_lock_shared(\(HistoryGeneration.lock(configuration.schema)))
         """
     }
 
-    private func moveCheckpoint(to lsn: UInt64) throws(PostgresError) {
+    /// Returns the generation that this transaction belongs to: the statement begins after the prologue took the lock.
+    private func moveCheckpoint(to lsn: UInt64) throws(PostgresError) -> Int64 {
         let moved = try connection.query(
             """
             INSERT INTO ingest_checkpoints AS known (node_id, lsn) VALUES ($1, $2)
             ON CONFLICT (node_id) DO UPDATE SET lsn = EXCLUDED.lsn, updated_at = now() WHERE known.lsn = $3
+            RETURNING \(HistoryGeneration.current)
             """, [configuration.nodeID, "\(lsn)", "\(checkpoint)"])
-        guard moved.affected == 1 else {
+        guard moved.count == 1 else {
             throw PostgresError(
                 .transient,
                 "the checkpoint of node \(configuration.nodeID) is no longer at \(checkpoint): an earlier connection "
                     + "finished its work, or a copy of this journal's directory is in use elsewhere")
         }
+        guard let generation = moved.integer(0, 0) else { throw HistoryGeneration.missing }
+        return generation
     }
 
-    private func copy(into table: String) throws(PostgresError) -> Int {
-        let statement = "COPY \(table) (\(CopyRow.columns)) FROM STDIN (FORMAT binary)"
+    /// Copies `stream` into columns of `table`.
+    private func copy(_ table: String, _ columns: String) throws(PostgresError) -> Int {
+        let statement = "COPY \(table) (\(columns)) FROM STDIN (FORMAT binary)"
         var copied: Result<Int, PostgresError> = .success(0)
         // `withUnsafeBytes` rethrows untyped, so the result travels beside it. The bytes are only read during the call.
         stream.withUnsafeBytes { bytes in
@@ -157,7 +170,7 @@ final class HistorySession {
         let table = PartitionName.table
         try connection.run(
             "CREATE TEMP TABLE IF NOT EXISTS drover_staging (LIKE \(table)) ON COMMIT DELETE ROWS")
-        _ = try copy(into: "pg_temp.drover_staging")
+        _ = try copy("pg_temp.drover_staging", CopyRow.columns)
         let inserted = try connection.query(
             """
             INSERT INTO \(table) (\(CopyRow.columns)) SELECT \(CopyRow.columns) FROM pg_temp.drover_staging

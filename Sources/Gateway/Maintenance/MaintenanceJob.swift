@@ -3,7 +3,7 @@ import EventLoop
 import PostgresClient
 import Synchronization
 
-/// See the file's head. `run` is called on the maintenance's thread while its process holds the lock, and says whether
+/// See the file's head. `run` is called on the maintenance's thread while nobody else does maintenance, and says whether
 /// there is more to do at once.
 struct MaintenanceJob: Sendable {
     /// For metrics and logs.
@@ -13,7 +13,7 @@ struct MaintenanceJob: Sendable {
     let run: @Sendable (MaintenanceSession) throws -> Bool
 }
 
-/// What a job works with: the connection that holds the lock. One thread.
+/// What a job works with: the connection that holds the locks. One thread.
 final class MaintenanceSession {
     let connection: PostgresConnection
     let configuration: Configuration
@@ -23,6 +23,13 @@ final class MaintenanceSession {
         self.connection = connection
         self.configuration = configuration
         self.cutOff = cutOff
+    }
+
+    /// The archived days.
+    var archives: Archives {
+        Archives(
+            directory: configuration.historyArchiveDirectory, connection: connection,
+            schema: configuration.postgresSchema, cutOff: cutOff)
     }
 
     /// Drover's schema as SQL takes it.
@@ -44,7 +51,7 @@ final class MaintenanceCounters: Sendable {
     }
 
     private let jobs: Mutex<[String: Job]>
-    private let holding = Atomic<Bool>(false)
+    private let leading = Atomic<Bool>(false)
 
     init(_ names: [String]) {
         jobs = Mutex(Dictionary(uniqueKeysWithValues: names.map { ($0, Job()) }))
@@ -56,10 +63,10 @@ final class MaintenanceCounters: Sendable {
     }
 
     /// Whether this process is the one that does the jobs.
-    var holdsLock: Bool { holding.load(ordering: .relaxed) }
+    var leads: Bool { leading.load(ordering: .relaxed) }
 
-    func set(holdsLock: Bool) {
-        holding.store(holdsLock, ordering: .relaxed)
+    func set(leads: Bool) {
+        leading.store(leads, ordering: .relaxed)
     }
 
     func succeeded(_ name: String, microseconds: Int64) {

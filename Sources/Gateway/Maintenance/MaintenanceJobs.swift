@@ -1,8 +1,9 @@
 /// Which jobs there are. To add one, write it in a file of its own and name it here.
 
 extension MaintenanceJob {
-    /// The jobs of a gateway with this configuration.
+    /// The jobs of a gateway with this configuration, in the order in which they run where several are due.
     static func all(_ configuration: Configuration) -> [MaintenanceJob] {
-        [.erasures(configuration)]
+        guard configuration.historyRetentionDays > 0 else { return [.erasures(configuration)] }
+        return [.erasures(configuration), .rollUp(configuration)]
     }
 }

@@ -134,7 +134,7 @@ struct Metrics {
         let jobs = counters.all
         page.gauge(
             "drover_maintenance_leader", "1 where this process does the maintenance of its schema",
-            counters.holdsLock ? 1 : 0)
+            counters.leads ? 1 : 0)
         page.begin("drover_maintenance_runs_total", "counter", "Runs of a maintenance job")
         for (name, job) in jobs { page.sample("drover_maintenance_runs_total", "job=\"\(name)\"", job.runs) }
         page.begin("drover_maintenance_failures_total", "counter", "Runs that failed")

@@ -2,9 +2,11 @@
 // that is limited, or a session, watches what it is limited to.
 
 import { DroverClient } from "/drover.js";
+import { DayView } from "./day.js";
 import { createMap } from "./ground.js";
 import { Vans, crowd } from "./markers.js";
-import { DriverRows } from "./rows.js";
+import { Past } from "./past.js";
+import { DriverRows, dayButton } from "./rows.js";
 import {
   Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, setText, showConnection,
 } from "./page.js";
@@ -27,8 +29,12 @@ const credential = new Credential("drover.fleet");
 const settings = await loadSettings();
 const map = createMap(byId("map"), settings);
 /** @type {DroverClient|null} */ let client = null;
-const vans = new Vans(map, settings, () => client?.serverNow() ?? Date.now(), ({ id }) => follow(id));
-const rows = new DriverRows(byId("drivers"), vans, follow);
+const serverNow = () => client?.serverNow() ?? Date.now();
+// What is live stays in sight beside a driver's day, and out of its way.
+const vans = new Vans(map, settings, serverNow, ({ id }) => day.isOpen || follow(id));
+const rows = new DriverRows(byId("drivers"), vans, follow, openDay);
+const past = new Past(() => credential.token);
+const day = new DayView(map, past, settings.track_gap_s * 1000, serverNow, leaveFleet, returnToFleet);
 /** What is watched by name. Else it is a box, and what that spans; null is everywhere. */
 /** @type {string[]} */ let subjects = [];
 let area = "";
@@ -36,12 +42,14 @@ let area = "";
 let followed = "";
 /** Until somebody is found, or the map is moved by hand, everybody is looked for, wherever they are. */
 let firstLook = true;
+/** What was in view before a driver's day was; null where nobody was found yet. */
+/** @type {{center: any, zoom: number}|null} */ let viewBefore = null;
 /** The server has told who is there. */
 let answered = false;
 let truncated = false;
 let lookTimer = 0;
 
-exposeToTests(map, vans, () => client);
+exposeToTests(map, vans, () => client, () => day.describe());
 map.on("dragstart", () => follow(""));
 map.on("movestart", () => { firstLook = false; });
 // Following moves the map all the time.
@@ -58,6 +66,7 @@ byId("search-form").onsubmit = (/** @type {Event} */ event) => {
   search(byId("search").value.trim());
 };
 byId("forget").onclick = () => start("");
+addEventListener("hashchange", () => { if (client) day.followAddress(); });
 setInterval(refresh, 1000);
 
 // Begins anew with this key, or asks for one and says why.
@@ -91,6 +100,10 @@ async function start(token, why = "") {
 }
 
 function stop() {
+  const address = location.hash;
+  day.close();
+  // Whoever enters another key is led to the same day.
+  history.replaceState(null, "", location.pathname + location.search + address);
   const former = client;
   client = null;
   former?.close();
@@ -108,6 +121,7 @@ function stop() {
 // Watches what the address names, else what the credential is limited to, else the view.
 /** @param {DroverClient} current */
 async function begin(current) {
+  day.followAddress();
   const limits = current.terms.subjects;
   // A prefix is no subject that one could watch.
   const covered = limits?.filter((name) => !name.endsWith("*")) ?? [];
@@ -125,7 +139,7 @@ async function begin(current) {
 
 // Brings everybody into view who was found first.
 function fitAll() {
-  if (!firstLook || vans.all.length === 0) return;
+  if (!firstLook || vans.all.length === 0 || day.isOpen) return;
   firstLook = false;
   map.fitBounds(L.latLngBounds(vans.all.map(({ position }) => position)), {
     padding: [40, 40], maxZoom: 14, animate: false,
@@ -185,13 +199,36 @@ const isFar = ({ position }) => !map.getBounds().pad(0.1).contains(position);
 /** @param {string} id */
 function follow(id) {
   if (isWatchedAlone(followed)) client?.unsubscribe([`driver:${followed}`]);
+  vans.get(followed)?.element.querySelector(".day-button")?.remove();
   followed = id === followed ? "" : id;
   vans.select(followed);
   rows.select(followed);
   const van = vans.get(followed);
   if (!van) return;
   if (isWatchedAlone(followed)) client?.subscribe([`driver:${followed}`]);
+  // For the pointer only: the list has the same for everybody.
+  const button = dayButton(van.id, openDay);
+  button.tabIndex = -1;
+  button.ariaHidden = "true";
+  L.DomEvent.disableClickPropagation(button);
+  van.element.append(button);
   map.setView(van.drawn, Math.max(15, map.getZoom()));
+}
+
+/** @param {string} id */
+function openDay(id) { day.open(id); }
+
+function leaveFleet() {
+  follow("");
+  viewBefore = firstLook ? null : { center: map.getCenter(), zoom: map.getZoom() };
+}
+
+/** @param {string} id the driver whose day was shown */
+function returnToFleet(id) {
+  if (viewBefore) map.setView(viewBefore.center, viewBefore.zoom, { animate: false });
+  else firstLook = true;
+  fitAll();
+  rows.focus(id);
 }
 
 // Watched by its own name a driver stays on the map wherever it goes. A session sees nothing but what it names.

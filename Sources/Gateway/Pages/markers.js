@@ -245,10 +245,10 @@ export class Vans {
 
 /** @typedef {{left: number, right: number, top: number, bottom: number}} Box px */
 /** @param {Box} a @param {Box} b */
-const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+export const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
 // An arrow where the heading is known.
-/** @param {HTMLElement} element @param {Van} van */
+/** @param {HTMLElement} element @param {{position: {heading?: number}, turn: number}} van */
 export function showHeading(element, { position, turn }) {
   element.classList.toggle("headed", typeof position.heading === "number");
   element.style.setProperty("--turn", `${turn}deg`);

@@ -3,7 +3,7 @@
 /** @typedef {import("/drover.js").DroverClient} DroverClient */
 /** @typedef {import("/drover.js").State} State */
 /** @typedef {{tile_url: string|null, tile_attribution: string, stale_s: number, offline_s: number,
- *   center: [number, number], zoom: number}} Settings */
+ *   track_gap_s: number, center: [number, number], zoom: number}} Settings */
 
 /** @param {string} id @returns {any} the element, which the page is known to have */
 export const byId = (id) => document.getElementById(id);
@@ -12,7 +12,10 @@ export const byId = (id) => document.getElementById(id);
 export async function loadSettings() {
   const response = await fetch("/assets/settings.json").catch(() => null);
   const given = response?.ok ? await response.json() : {};
-  return { tile_url: null, tile_attribution: "", stale_s: 30, offline_s: 120, center: [20, 0], zoom: 3, ...given };
+  return {
+    tile_url: null, tile_attribution: "", stale_s: 30, offline_s: 120, track_gap_s: 300, center: [20, 0], zoom: 3,
+    ...given,
+  };
 }
 
 /** A key or a session's token and what it is for, kept for this tab alone and out of the address bar. */
@@ -68,7 +71,10 @@ export class Credential {
     // An area has commas of its own.
     this.subjects = fragment.getAll("subjects").flatMap((list) => list.split(/,(?=[a-z]+:)/)).filter(Boolean);
     this.keep(token);
-    history.replaceState(null, "", location.pathname + location.search);
+    // What else it names, such as a driver's day, is no secret and stays.
+    for (const taken of ["token", "subjects"]) fragment.delete(taken);
+    const rest = String(fragment) === "" ? "" : `#${fragment}`;
+    history.replaceState(null, "", location.pathname + location.search + rest);
     return true;
   }
 }
@@ -132,14 +138,16 @@ export function setText(element, text) {
 }
 
 // What browser tests look at.
-/** @param {any} map @param {import("./markers.js").Vans} vans @param {() => DroverClient|null} client */
-export function exposeToTests(map, vans, client) {
+/** @param {any} map @param {import("./markers.js").Vans} vans @param {() => DroverClient|null} client
+ * @param {() => object} [day] */
+export function exposeToTests(map, vans, client, day = () => ({})) {
   Object.assign(window, {
     droverTest: {
       markers: () => vans.describe(),
       state: () => client()?.state.name ?? "closed",
       center: () => [map.getCenter().lat, map.getCenter().lng],
       zoom: () => map.getZoom(),
+      day,
     },
   });
 }

@@ -15,11 +15,13 @@ export class DriverRows {
   #search = "";
   #selected = "";
 
-  /** @param {HTMLElement} list @param {Vans} vans @param {(id: string) => void} onPick */
-  constructor(list, vans, onPick) {
+  /** @param {HTMLElement} list @param {Vans} vans @param {(id: string) => void} onPick
+   * @param {((id: string) => void)|null} onDay shows a driver's day; null where that is not offered */
+  constructor(list, vans, onPick, onDay = null) {
     this.list = list;
     this.vans = vans;
     this.onPick = onPick;
+    this.onDay = onDay;
   }
 
   /** Brings every row, and every state, up to the clock. */
@@ -62,6 +64,13 @@ export class DriverRows {
     row?.item.scrollIntoView({ block: "nearest" });
   }
 
+  // Gives the keyboard back to what led to a driver's day.
+  /** @param {string} id */
+  focus(id) {
+    const button = this.#rows.get(id)?.item.lastElementChild;
+    if (button instanceof HTMLElement) button.focus();
+  }
+
   /** @param {string} id */
   #matches(id) { return id.toLowerCase().includes(this.#search); }
 
@@ -76,6 +85,7 @@ export class DriverRows {
     button.onclick = () => this.onPick(id);
     button.append(vanShape(), name, details);
     item.append(button);
+    if (this.onDay) item.append(dayButton(id, this.onDay));
     item.hidden = !this.#matches(id);
     const row = { item, button, name, details };
     this.#rows.set(id, row);
@@ -104,4 +114,16 @@ export class DriverRows {
     const since = sinceWords(van.position.recorded_at, age);
     return `${reasonInShort(van.state, van.status)} since ${since} (${ageWords(age)})`;
   }
+}
+
+// Leads to a driver's day.
+/** @param {string} id @param {(id: string) => void} onDay */
+export function dayButton(id, onDay) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "day-button";
+  button.textContent = "Day";
+  button.ariaLabel = `Day of ${id}`;
+  button.onclick = () => onDay(id);
+  return button;
 }

@@ -50,3 +50,22 @@ export function reasonInFull(status) {
     default: return "The driver’s phone has sent nothing since.";
   }
 }
+
+// A length of time to the minute, for what is over.
+/** @param {number} length ms */
+export function spanWords(length) {
+  const minutes = Math.round(length / 60_000);
+  if (minutes < 1) return `${Math.round(length / 1000)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** @param {number} metres */
+export function distanceWords(metres) {
+  if (metres < 1000) return `${Math.round(metres)} m`;
+  return `${(metres / 1000).toFixed(metres < 100_000 ? 1 : 0)} km`;
+}
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export const countWords = (count, one, many = `${one}s`) =>
+  `${count.toLocaleString("en")} ${count === 1 ? one : many}`;

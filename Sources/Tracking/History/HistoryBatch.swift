@@ -93,9 +93,14 @@ public struct HistoryBatch: Sendable {
 
     /// The driver of the record at `index`; nil where it has a fault.
     public func driver(_ index: Int) -> String? {
+        driverText(index)?.string
+    }
+
+    /// The same without an allocation.
+    func driverText(_ index: Int) -> ShortText? {
         guard entries[index].length > 0 else { return nil }
         let start = entries[index].offset + CopyRow.driverOffset
-        return String(decoding: rows[start..<(start + driverLength(index))], as: UTF8.self)
+        return ShortText(rows.span.extracting(start..<(start + driverLength(index))))
     }
 
     /// The length stands big-endian before the id, and is at most `ShortText.capacity`, so its last byte says it all.

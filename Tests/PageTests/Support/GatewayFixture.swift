@@ -18,7 +18,7 @@ enum MapPage: String, CaseIterable, Sendable {
 
 /// One `drover serve` and what it stands on.
 final class GatewayFixture {
-    /// May send pings for every driver, see them all, open sessions and assign.
+    /// May send pings for every driver, see them all and their past, open sessions and assign.
     let key: String
     /// The same after every start.
     private(set) var port = 0
@@ -41,12 +41,14 @@ final class GatewayFixture {
         directory = try TemporaryDirectory(prefix: "dg")
         environment = [
             "DROVER_REDIS_URL": redis.url, "DROVER_POSTGRES_URL": postgres.url(database: database),
-            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal", "DROVER_LISTEN": "127.0.0.1:0",
+            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal",
+            "DROVER_HISTORY_ARCHIVE_DIRECTORY": "\(directory.path)/archive", "DROVER_LISTEN": "127.0.0.1:0",
             // Everything there is to tell, so that a secret in it would be found.
             "DROVER_LOG_LEVEL": "trace",
         ].merging(settings) { $1 }
         key = try Self.makeKey(
-            named: "pages", permissions: "pings:write,positions:read,sessions:write,assignments:write", environment)
+            named: "pages",
+            permissions: "pings:write,positions:read,history:read,sessions:write,assignments:write", environment)
         try start()
     }
 

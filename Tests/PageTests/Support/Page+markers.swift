@@ -43,12 +43,15 @@ extension Page {
         let marker = try marker(driver)
         #expect(Place(lat: marker.lat, lng: marker.lng) == place)
         #expect(Place(lat: marker.targetLat, lng: marker.targetLng) == place)
-        var seen: Screen = (0, 0)
-        var expected: Screen = (0, 0)
-        try waitUntil("\(driver) is drawn at its place on the screen") {
+        try waitForDrawing(of: ".van[data-driver=\"\(driver)\"]", at: place)
+    }
+
+    /// Waits until what a selector finds has its middle where a place belongs on the screen.
+    func waitForDrawing(of selector: String, at place: Place) throws {
+        try waitUntil("\(selector) is drawn at its place on the screen") {
             // The map itself may still be moving.
-            seen = try centre(of: driver)
-            expected = try point(of: place)
+            let seen = try centre(of: selector)
+            let expected = try point(of: place)
             return abs(seen.x - expected.x) < 1.5 && abs(seen.y - expected.y) < 1.5
         }
     }
@@ -68,12 +71,12 @@ extension Page {
 
     private typealias Screen = (x: Double, y: Double)
 
-    /// The middle of a driver's icon, in pixels from the map's north-west corner.
-    private func centre(of driver: String) throws -> Screen {
+    /// The middle of what a selector finds, in pixels from the map's north-west corner.
+    private func centre(of selector: String) throws -> Screen {
         let point: [Double] = try value(
             """
             (() => {
-              const icon = \(Self.icon(driver)).getBoundingClientRect();
+              const icon = document.querySelector('\(selector)').getBoundingClientRect();
               const map = document.getElementById("map").getBoundingClientRect();
               return [icon.x + icon.width / 2 - map.x, icon.y + icon.height / 2 - map.y];
             })()

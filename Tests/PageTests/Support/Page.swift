@@ -135,6 +135,20 @@ final class Page {
         try call("Input.dispatchKeyEvent", enter.merging(["type": "keyUp"]) { $1 })
     }
 
+    /// Presses and lets go of a key that writes nothing, or Enter or Escape.
+    func press(_ key: String) throws {
+        let codes = [
+            "Enter": 13, "Escape": 27, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "ArrowLeft": 37,
+            "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+        ]
+        let code = try #require(codes[key], "a known key")
+        var stroke: [String: Any] = ["key": key, "code": key, "windowsVirtualKeyCode": code]
+        if key == "Enter" { stroke["text"] = "\r" }
+        try call("Input.dispatchKeyEvent", stroke.merging(["type": key == "Enter" ? "keyDown" : "rawKeyDown"]) { $1 })
+        stroke["text"] = nil
+        try call("Input.dispatchKeyEvent", stroke.merging(["type": "keyUp"]) { $1 })
+    }
+
     /// Writes what is seen to a PNG file.
     func takePicture(_ path: String) throws {
         let data = try call("Page.captureScreenshot", ["format": "png"])["data"] as? String

@@ -71,6 +71,11 @@ struct MemoryUsage {
         proportionalKiB = Self.value("Pss:", in: ProcFile.read("/proc/\(process)/smaps_rollup"))
     }
 
+    /// The most that `process` has had in memory at once, `VmHWM`; 0 where it has ended.
+    static func peakKiB(_ process: Int32) -> Int {
+        value("VmHWM:", in: ProcFile.read("/proc/\(process)/status"))
+    }
+
     private static func value(_ name: String, in text: String) -> Int {
         for line in text.split(separator: "\n") where line.hasPrefix(name) {
             return line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0

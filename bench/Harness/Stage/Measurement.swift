@@ -17,14 +17,18 @@ struct Measurement {
     /// Seconds of the machine's cores that somebody else used.
     private var otherSeconds: Double
 
-    /// Runs the load against the gateway, or against the floor whose process is given.
-    init(_ stage: Stage, _ load: Load, server: Int32? = nil, options: RunOptions) throws {
+    /// Runs the load against the gateway, or against the floor whose process is given. `atEdge` is called at the window's
+    /// beginning and end.
+    init(
+        _ stage: Stage, _ load: Load, server: Int32? = nil, options: RunOptions, atEdge: () -> Void = {}
+    ) throws {
         var snapshots: [Snapshot] = []
         var edges: [Int64] = []
         let clock = RunClock()
         self.load = try load.run(warmUp: options.warmUp, seconds: options.seconds) {
             edges.append(clock.now)
             snapshots.append(stage.snapshot(of: server))
+            atEdge()
         }
         window = edges[0]..<edges[1]
         let (before, after) = (snapshots[0], snapshots[1])

@@ -22,6 +22,7 @@ final class Stage {
     private let directory: TemporaryDirectory
     private let program: String
     private(set) var gateway: ChildProcess?
+    private var environment: [String: String] = [:]
     private(set) var port = 0
     private(set) var key = ""
     private var starts = 0
@@ -47,9 +48,10 @@ final class Stage {
     func startGateway(environment extra: [String: String] = [:], wrapper: [String] = []) throws {
         stopGateway()
         starts += 1
-        var environment = [
+        environment = [
             "DROVER_REDIS_URL": redis.url, "DROVER_POSTGRES_URL": postgres.url(database: Self.database),
-            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal-\(starts)", "DROVER_LISTEN": "127.0.0.1:0",
+            "DROVER_JOURNAL_DIRECTORY": "\(directory.path)/journal-\(starts)",
+            "DROVER_HISTORY_ARCHIVE_DIRECTORY": "\(directory.path)/archive", "DROVER_LISTEN": "127.0.0.1:0",
         ]
         if key.isEmpty {
             let output = try Command.runChecked(
@@ -81,6 +83,17 @@ final class Stage {
         gateway = child
         try awaitStores()
     }
+
+    /// Starts a command of the program with the running gateway's settings and these, on whichever core is free.
+    func start(_ arguments: [String], environment extra: [String: String]) throws -> ChildProcess {
+        try ChildProcess(
+            ["taskset", "-c", "0-\(max(0, sysconf(Int32(_SC_NPROCESSORS_CONF)) - 1))", "\(program)/drover"] + arguments,
+            environment: environment.merging(extra) { $1 }.mapValues { $0 },
+            output: .captured)
+    }
+
+    /// A place for files of this bench.
+    func path(_ name: String) -> String { "\(directory.path)/\(name)" }
 
     /// Ends the gateway, if one runs.
     func stopGateway() {
