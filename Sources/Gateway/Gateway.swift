@@ -30,6 +30,8 @@ final class Gateway: WebApplication {
     let downloads = Downloads()
     let history: HistoryWriter?
     let maintenance: Maintenance?
+    /// Which devices report.
+    let driverSessions: DriverSessions
     let log: Logger
     let assets: Assets
     /// Set once, right after the server was made.
@@ -80,6 +82,10 @@ final class Gateway: WebApplication {
         self.maintenance = maintenance
         self.assets = assets
         self.log = log
+        driverSessions = DriverSessions(
+            store: DriverSessionStore(
+                postgres: postgres, schema: configuration.postgresSchema, nodeID: pipeline.journal.nodeID),
+            intervalSeconds: configuration.historySessionsSeconds)
         rules = configuration.judgeRules
         self.limits = limits
         var redisNow: () -> RedisConnection? = { nil }
@@ -135,6 +141,7 @@ final class Gateway: WebApplication {
             memberships.look()
             erasures.look()
         }
+        driverSessions.start(loop)
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -330,6 +337,7 @@ final class Gateway: WebApplication {
             ? IngestSocket(connection, gateway: self, token: token)
             : TrackSocket(connection, gateway: self, token: token)
         session.client = NetworkAddress(request.peer)
+        (session as? IngestSocket)?.app = DriverSessions.app(request)
         return .accept(session)
     }
 

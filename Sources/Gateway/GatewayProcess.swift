@@ -21,6 +21,7 @@ public final class GatewayProcess {
     /// Milliseconds for sockets to say goodbye, for the journal's last group, and for the last rows: together under the
     /// five seconds that a stop may take.
     private static let socketGrace = 1_200
+    private static let sessionsGrace = 300
     private static let journalGrace: Int64 = 1_000_000
     private static let historyGrace = 2_000
 
@@ -188,7 +189,7 @@ public final class GatewayProcess {
         guardTimer = LoopTimer(loop: loop) { [unowned self] in
             guard server.isShutDown || SystemClock.monotonicMicroseconds() > guardDeadline else { return }
             guardTimer?.close()
-            finish()
+            gateway.driverSessions.finish(withinMilliseconds: Self.sessionsGrace) { [unowned self] in finish() }
         }
         guardDeadline = SystemClock.monotonicMicroseconds() + Int64(Self.socketGrace + 200) * 1_000
         guardTimer?.start(afterMilliseconds: 10, everyMilliseconds: 10)

@@ -16,7 +16,8 @@ extension HistoryFixture {
         change(&settings)
         let cutOff = PostgresCutOff()
         return MaintenanceSession(
-            try PostgresConnection(PostgresAddress(configuration.postgresURL), cutOff: cutOff), settings, cutOff: cutOff)
+            try PostgresConnection(PostgresAddress(configuration.postgresURL), cutOff: cutOff), settings, cutOff: cutOff
+        )
     }
 
     /// Runs the roll-up until it says that there is no more.

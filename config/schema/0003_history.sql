@@ -28,13 +28,18 @@ CREATE TABLE driver_location_hourly (
 CREATE INDEX driver_location_hourly_hour ON driver_location_hourly (hour);
 
 -- Hours that have pings which the roll-up has not seen: noted by the writer in the transaction that writes the pings, and
--- taken away by the roll-up. A writer notes a driver's hour once a generation, and again where an earlier ping comes.
+-- taken away by the roll-up. A writer notes a driver's hour once a generation, and again where an earlier ping comes. Who
+-- writes into driver_location_events by hand notes the hours too, like the INSERT below.
 CREATE TABLE driver_location_changes (
     driver_id  text NOT NULL,
     hour       timestamptz NOT NULL,
-    from_at    timestamptz NOT NULL,                                                    -- the earliest of those pings
+    from_at    timestamptz NOT NULL,                                                    -- the earliest of those pings;
+                                                    -- -infinity: the hour's first segment may begin elsewhere now
     generation bigint NOT NULL
 );
+INSERT INTO driver_location_changes (driver_id, hour, from_at, generation)
+SELECT driver_id, date_bin('1 hour', recorded_at, timestamptz 'epoch'), min(recorded_at), 0
+FROM driver_location_events GROUP BY 1, 2;
 
 -- One row. The roll-up raises the generation while no writer's transaction is open: what they noted until then is complete.
 CREATE TABLE history_generation (
@@ -88,7 +93,8 @@ SELECT sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UT
 -- Which devices report, since when and with which app. Brought up to date in batches every history.sessions_s.
 CREATE TABLE driver_sessions (
     driver_id       text NOT NULL,
-    device_id       text NOT NULL,                                                      -- the credential's id
+    device_id       text NOT NULL,                                                      -- the credential's id, jwt for all
+                                                                                        -- that the platform signs
     app_version     text,                                                               -- its User-Agent, null: none
     connected_since timestamptz,                                                        -- null while it is not connected
     last_seen       timestamptz NOT NULL,

@@ -88,6 +88,12 @@ extension Device {
         }
         writer.raw(",\"created_at\":\"\(Timestamp.string(createdAt))\"")
         if let revokedAt { writer.raw(",\"revoked_at\":\"\(Timestamp.string(revokedAt))\"") }
+        if let lastSeen { writer.raw(",\"last_seen\":\"\(Timestamp.string(lastSeen))\"") }
+        if let connectedSince { writer.raw(",\"connected_since\":\"\(Timestamp.string(connectedSince))\"") }
+        if let appVersion {
+            writer.raw(",\"app_version\":")
+            writer.string(appVersion)
+        }
         writer.raw("}")
     }
 }

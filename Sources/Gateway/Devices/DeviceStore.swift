@@ -9,6 +9,12 @@ struct Device {
     let name: String?
     let createdAt: Microseconds
     let revokedAt: Microseconds?
+    /// Its last frame or request, some seconds ago at most `history.sessions_s`; nil where there was none.
+    let lastSeen: Microseconds?
+    /// Since when it has a WebSocket; nil while it has none.
+    let connectedSince: Microseconds?
+    /// Its User-Agent; nil where it sent none.
+    let appVersion: String?
 }
 
 /// Asks and changes. Every answer comes on the loop.
@@ -28,8 +34,11 @@ struct DeviceStore {
     func list(_ driver: DriverID, then: @escaping (Result<[Device], PostgresError>) -> Void) {
         let sql = """
             SELECT id, name, (extract(epoch FROM created_at) * 1000000)::bigint,
-                (extract(epoch FROM revoked_at) * 1000000)::bigint
-            FROM \(schema).driver_devices WHERE driver_id = $1 ORDER BY created_at DESC, id LIMIT \(Self.maximumListed)
+                (extract(epoch FROM revoked_at) * 1000000)::bigint, (extract(epoch FROM last_seen) * 1000000)::bigint,
+                (extract(epoch FROM connected_since) * 1000000)::bigint, app_version
+            FROM \(schema).driver_devices device LEFT JOIN \(schema).driver_sessions session
+                ON session.driver_id = device.driver_id AND session.device_id = device.id
+            WHERE device.driver_id = $1 ORDER BY created_at DESC, id LIMIT \(Self.maximumListed)
             """
         postgres.askNow(sql, [driver.string]) { answer in
             then(
@@ -37,7 +46,8 @@ struct DeviceStore {
                     (0..<rows.count).map { row in
                         Device(
                             id: rows.text(row, 0) ?? "", name: rows.text(row, 1), createdAt: rows.integer(row, 2) ?? 0,
-                            revokedAt: rows.integer(row, 3))
+                            revokedAt: rows.integer(row, 3), lastSeen: rows.integer(row, 4),
+                            connectedSince: rows.integer(row, 5), appVersion: rows.text(row, 6))
                     }
                 })
         }

@@ -25,6 +25,10 @@ final class IngestSocket: CredentialSession {
     private var acknowledged: Int64 = 0
     private var isAcknowledgementDue = false
     private var rejections: [(lsn: UInt64, json: [UInt8])] = []
+    /// What the handshake says of the device's app.
+    var app: String?
+    /// Where a device's last sign of life is noted; nil for a backend.
+    private var driverSession: DriverSessions.Slot?
 
     // MARK: Logging in
 
@@ -52,12 +56,17 @@ final class IngestSocket: CredentialSession {
     private func begin(_ sender: Sender, _ login: Login) {
         self.sender = sender
         if case .device(let driver, _) = sender { gateway.pipeline.fanout.deviceConnected(driver) }
+        if driverSession == nil, let device = credential.flatMap({ DriverSessionKey($0) }) {
+            driverSession = gateway.driverSessions.connected(device, app: app, now: SystemClock.wallMicroseconds())
+        }
         welcome(login)
         resume()
     }
 
     override func closed() {
         super.closed()
+        if let driverSession { gateway.driverSessions.disconnected(driverSession) }
+        driverSession = nil
         if let allowance { gateway.limits.release(allowance) }
         allowance = nil
         guard case .device(let driver, _) = sender else { return }
@@ -146,6 +155,7 @@ final class IngestSocket: CredentialSession {
             return true
         }
         let now = SystemClock.wallMicroseconds()
+        if let driverSession { gateway.driverSessions.heard(driverSession, now: now) }
         let count = pipeline.batch.pings.count
         // A frame without pings counts as one, or it would be free.
         if let allowance, !gateway.limits.take(max(count, 1), allowance, now: now) {

@@ -18,6 +18,10 @@ struct PingsRoute {
         case .viewer: connection.respond(Problem.forbidden(.writePings))
         case .backend: take(request, .backend(ScopedDrivers(credential, gateway: gateway)), credential, connection)
         case .device(let id):
+            if let device = DriverSessionKey(credential) {
+                gateway.driverSessions.requested(
+                    device, app: DriverSessions.app(request), now: SystemClock.wallMicroseconds())
+            }
             gateway.directory.load([id]) {
                 guard let driver = gateway.pipeline.drivers.index(of: id) else { return }
                 take(request, .device(driver, id), credential, connection)

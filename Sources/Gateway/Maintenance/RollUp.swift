@@ -18,7 +18,7 @@ extension MaintenanceJob {
 struct RollUp {
     /// How long the writers may be kept waiting for the lock, try by try, in milliseconds. A transaction that writes a
     /// full batch takes some 300 ms; a writer that waits loses nothing, its journal does not.
-    private static let lockMilliseconds = [300, 300, 300, 1_000, 3_000]
+    private static let patience = [300, 300, 300, 1_000, 3_000]
     /// Driver-hours in one statement, so that a stop is heard soon.
     private static let chunk = 500
     /// A run ends after so many microseconds, and the next goes on: its snapshot holds up VACUUM and DETACH.
@@ -31,8 +31,10 @@ struct RollUp {
     private let schema: String
     private let hourlyRetentionDays: Int
     private let statements: RollUpStatements
+    private let lockMilliseconds: [Int]
 
-    init(_ session: MaintenanceSession) {
+    init(_ session: MaintenanceSession, lockMilliseconds: [Int] = RollUp.patience) {
+        self.lockMilliseconds = lockMilliseconds
         connection = session.connection
         cutOff = session.cutOff
         schema = session.configuration.postgresSchema
@@ -66,7 +68,7 @@ struct RollUp {
     /// `prologue`, by the statement that has taken the snapshot.
     private func closeGeneration() throws(PostgresError) -> Int64 {
         var failure: PostgresError?
-        for (attempt, milliseconds) in Self.lockMilliseconds.enumerated() {
+        for (attempt, milliseconds) in lockMilliseconds.enumerated() {
             if attempt > 0 { cutOff.pause(milliseconds: 200) }
             do {
                 return try raise(waitingMilliseconds: milliseconds)
@@ -101,10 +103,12 @@ struct RollUp {
         _ = try? connection.query("SELECT pg_advisory_unlock(\(HistoryGeneration.lock(schema)))")
     }
 
-    /// The first query of a REPEATABLE READ transaction takes its snapshot, before it lets go of the lock.
+    /// The first query of a REPEATABLE READ transaction takes its snapshot, before it lets go of the lock; also its
+    /// number, so that a younger number on a row means that the snapshot did not have it.
     private var prologue: String {
         """
-        SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT pg_advisory_unlock(\(HistoryGeneration.lock(schema)));
+        SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+        SELECT pg_current_xact_id(), pg_advisory_unlock(\(HistoryGeneration.lock(schema)));
         SET LOCAL search_path TO \(quotedIdentifier(schema)); \(RollUpStatements.settings)
         """
     }

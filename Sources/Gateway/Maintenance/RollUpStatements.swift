@@ -61,26 +61,29 @@ struct RollUpStatements {
 
     private var gap: String { "interval '\(trackGapSeconds) s'" }
 
-    /// The hours of this chunk. `adds`: what lies behind `behind` is added to what is known. That is so where all that is
-    /// new lies behind the last known ping, and where pings that were counted are gone, because their day was dropped:
-    /// then the hour is never computed anew, to less. All others are read from their beginning.
+    /// The hours of this chunk: what is read of them lies behind `behind`. Most are extended, where all that is new lies
+    /// behind the last known ping; else they are read from their beginning and computed anew. Where pings that were
+    /// counted are gone, because their day was dropped, that would come to less: then what was written since, which has a
+    /// transaction younger than `age`, is added instead.
     private var wanted: String {
         """
-        SELECT driver_id, hour, hour + interval '1 hour' AS until, adds,
-            CASE WHEN NOT adds THEN hour - interval '1 microsecond'
-                WHEN from_at > known_last_at THEN known_last_at
-                ELSE from_at - interval '1 microsecond' END AS behind
+        SELECT driver_id, hour, hour + interval '1 hour' AS until, extends OR age IS NOT NULL AS adds, age,
+            CASE WHEN extends THEN known_last_at ELSE hour - interval '1 microsecond' END AS behind
         FROM (
-            SELECT hours.*, known.last_at AS known_last_at,
-                CASE WHEN known.hour IS NULL THEN false
-                    WHEN hours.from_at > known.last_at AND NOT hours.again THEN true
-                    ELSE known.pings > (
-                        SELECT count(*) FROM driver_location_events event WHERE event.driver_id = hours.driver_id
-                        AND event.recorded_at >= hours.hour AND event.recorded_at < hours.hour + interval '1 hour')
-                END AS adds
-            FROM pg_temp.drover_hours hours
-            LEFT JOIN driver_location_hourly known ON known.driver_id = hours.driver_id AND known.hour = hours.hour
-            WHERE hours.number > $1::bigint AND hours.number <= $2::bigint
+            SELECT driver_id, hour, extends, known_last_at,
+                CASE WHEN NOT extends AND known_pings > (
+                    SELECT count(*) FROM driver_location_events event WHERE event.driver_id = hours.driver_id
+                    AND event.recorded_at >= hours.hour AND event.recorded_at < hours.hour + interval '1 hour')
+                THEN known_age END AS age
+            FROM (
+                SELECT hours.driver_id, hours.hour, known.last_at AS known_last_at, known.pings AS known_pings,
+                    age(known.xmin) AS known_age,
+                    coalesce(hours.from_at > known.last_at AND NOT hours.again, false) AS extends
+                FROM pg_temp.drover_hours hours
+                LEFT JOIN driver_location_hourly known ON known.driver_id = hours.driver_id AND known.hour = hours.hour
+                WHERE hours.number > $1::bigint AND hours.number <= $2::bigint
+                OFFSET 0
+            ) hours
             OFFSET 0
         ) judged
         """
@@ -92,7 +95,7 @@ struct RollUpStatements {
         """
         SELECT wanted.driver_id, wanted.hour, wanted.adds, sums.*
         FROM wanted
-        LEFT JOIN LATERAL (\(before)) before ON true
+        LEFT JOIN LATERAL (\(before)) before ON wanted.age IS NULL
         CROSS JOIN LATERAL (
             SELECT count(*) AS pings, coalesce(sum(metres), 0) AS distance_m, coalesce(sum(moving_m), 0) AS moving_m,
                 coalesce(sum(seconds) FILTER (WHERE moving_m IS NOT NULL), 0) AS moving_s,
@@ -117,6 +120,7 @@ struct RollUpStatements {
                             FROM driver_location_events event
                             WHERE event.driver_id = wanted.driver_id
                                 AND event.recorded_at > wanted.behind AND event.recorded_at < wanted.until
+                                AND (wanted.age IS NULL OR age(event.xmin) < wanted.age)
                             WINDOW track AS (ORDER BY event.recorded_at)
                         ) pings OFFSET 0
                     ) halves OFFSET 0

@@ -158,6 +158,11 @@ struct Metrics {
     private func stores(_ page: inout MetricsPage) {
         page.gauge("drover_redis_up", "1 while Redis answers", gateway.redis?.isReady == true ? 1 : 0)
         page.gauge("drover_postgres_up", "1 while Postgres answers", gateway.postgres?.isConnected == true ? 1 : 0)
+        page.counter(
+            "drover_driver_sessions_rows_total", "Rows of driver_sessions written", gateway.driverSessions.rowsWritten)
+        page.counter(
+            "drover_driver_sessions_forgotten_total", "Devices not remembered because there were too many",
+            gateway.driverSessions.forgotten)
         page.gauge("drover_ready", "1 while pings can be acknowledged", Readiness(gateway).obstacle == nil ? 1 : 0)
         page.gauge("drover_start_time_seconds", "When the process began", Double(gateway.startedAt) / 1e6)
     }
