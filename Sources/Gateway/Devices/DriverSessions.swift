@@ -105,6 +105,13 @@ final class DriverSessions {
         _ = slot(device, app, now)
     }
 
+    /// The driver's devices were revoked and are being erased: nothing more is written of those that are known now.
+    func forget(_ driver: DriverID) {
+        for (device, slot) in slots where device.driver == driver && device.device != DriverSessionKey.signed {
+            records[slot].isErased = true
+        }
+    }
+
     private func slot(_ device: DriverSessionKey, _ app: String?, _ now: Microseconds) -> Slot? {
         if let slot = slots[device] {
             lastSeen[slot] = now
@@ -161,12 +168,15 @@ final class DriverSessions {
         }
         queue.removeLast(rows.count)
         for row in rows { records[row.slot].isQueued = false }
+        for row in rows where row.record.isErased { written(row) }
+        let kept = rows.filter { !$0.record.isErased }
+        guard !kept.isEmpty else { return writeNext() }
         isWriting = true
-        store.write(rows) { [self] isDone in
+        store.write(kept) { [self] isDone in
             isWriting = false
             guard isDone else { return failed() }
-            rowsWritten += rows.count
-            for row in rows { written(row) }
+            rowsWritten += kept.count
+            for row in kept { written(row) }
             writeNext()
         }
     }
@@ -211,11 +221,14 @@ struct DriverSessionKey: Hashable {
     /// The device's id; `jwt` for devices whose tokens the platform signs, since each of those tokens has another id.
     let device: String
 
+    /// What stands for all of the driver's signed tokens.
+    static let signed = "jwt"
+
     /// Nil where the credential is not a device's.
     init?(_ credential: Credential) {
         guard case .device(let driver) = credential.party else { return nil }
         self.driver = driver
-        device = credential.id.hasPrefix("jwt:") ? "jwt" : credential.id
+        device = credential.id.hasPrefix("jwt:") ? Self.signed : credential.id
     }
 }
 
@@ -232,6 +245,8 @@ struct DriverSessionRecord {
     var written: Microseconds = 0
     /// Whether it came or went since it was written.
     var isUrgent = false
+    /// Whether nothing of it may be written any more.
+    var isErased = false
     /// Whether it waits to be written.
     var isQueued = false
     /// Counts that, to tell what changed while it was written.

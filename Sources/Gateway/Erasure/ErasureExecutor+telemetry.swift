@@ -103,8 +103,7 @@ extension ErasureExecutor {
                 return try connection.transaction(
                     """
                     SET LOCAL search_path TO \(schema); SET LOCAL lock_timeout = '300ms';
-                    SELECT pg_advisory_xact_lock(hashtextextended(
-                        'drover rollup ' || \(quotedLiteral(configuration.postgresSchema)), 0))
+                    SELECT pg_advisory_xact_lock(\(HistoryGeneration.lock(configuration.postgresSchema)))
                     """
                 ) { () throws(PostgresError) in
                     try connection.query(
