@@ -14,7 +14,7 @@ extension Integration {
             "telemetry:erase,pings:write,positions:read,sessions:write,assignments:write,devices:write"
 
         @Test func `afterwards no row, key, file or log names the driver, and nobody else has lost anything`() throws {
-            let gateway = try RunningGateway(settings: ["access.audit_key": "a secret"])
+            let gateway = try RunningGateway(settings: ["access.audit_key": "a secret", "history.rollup_s": "1"])
             let world = try ErasureWorld(gateway)
             #expect(try gateway.traces(of: Self.driver).count >= 12, "the test sees what is there")
             let before = try world.others()
@@ -24,12 +24,12 @@ extension Integration {
             let receipt = try JSON(parsing: response.text)
             let removed = receipt["removed"]
             #expect(receipt["state"].string == "done" && receipt["keeps_registration"].flag == false)
-            #expect(removed["history_rows"].integer == 300 && removed["partitions"].integer == 2)
+            #expect(removed["history_rows"].integer == 301 && removed["partitions"].integer == 2)
             #expect(removed["devices"].integer == 1 && removed["assignments"].integer == 2)
             #expect(removed["groups"].integer == 1 && removed["tracking_sessions"].integer == 2)
             #expect(removed["api_keys"].integer == 1 && removed["dead_letters"].integer == 2)
-            #expect(removed["journals"].integer == 1 && removed["hourly_rows"].integer == 1)
-            #expect(removed["driver_sessions"].integer == 1)
+            #expect(removed["journals"].integer == 1 && try #require(removed["hourly_rows"].integer) >= 1)
+            #expect(try #require(removed["driver_sessions"].integer) >= 1)
             #expect(try #require(removed["redis_keys"].integer) >= 3)
             #expect(try #require(removed["audit_rows"].integer) >= 5)
 
@@ -58,14 +58,14 @@ extension Integration {
         }
 
         @Test func `a kept registration goes on working, without a past`() throws {
-            let gateway = try RunningGateway()
+            let gateway = try RunningGateway(settings: ["history.rollup_s": "1"])
             let world = try ErasureWorld(gateway)
             let device = try gateway.ingest(world.device)
             let response = try gateway.http(
                 "DELETE", "/v1/drivers/\(Self.driver)/telemetry?registration=keep", token: world.key)
             try #require(response.status == 200, "\(response.text)")
             let removed = try JSON(parsing: response.text)["removed"]
-            #expect(removed["history_rows"].integer == 300 && removed["devices"].integer == 0)
+            #expect(removed["history_rows"].integer == 301 && removed["devices"].integer == 0)
             #expect(removed["assignments"].integer == 0 && removed["audit_rows"].integer == 0)
             #expect(try gateway.rows(of: Self.driver) == 0)
             #expect(try gateway.drivers("orders/o-1", key: world.key) == [Self.driver, "neighbour"])
@@ -162,7 +162,7 @@ struct ErasureWorld {
         try gateway.awaitStores()
         for name in [driver, "neighbour"] {
             // Across midnight UTC, the newest a moment ago.
-            let midnight = now() / 86_400_000 * 86_400_000
+            let midnight = (now() - 600_000) / 86_400_000 * 86_400_000
             try gateway.post(TestPing.drive(name, from: midnight - 150_000, count: 300), token: key)
             try gateway.assign("groups/east", (name == driver ? [] : [driver]) + [name], key: key)
         }
@@ -197,6 +197,9 @@ struct ErasureWorld {
                 ('n', 2, NULL, convert_to('..' || $1 || '..', 'UTF8'), '22000', 'a test'),
                 ('n', 3, NULL, 'neighbour', '22000', 'a test')
             """, [driver])
+        try eventually("the roll-up is up to date") {
+            try gateway.count("SELECT count(*) FROM driver_location_changes") == 0
+        }
         try eventually("the hashes are there") { try gateway.redisProbe().hash("driver:\(driver):location").count > 4 }
     }
 
