@@ -92,7 +92,7 @@ struct RollUpExchangeTests {
         let thread = HistoryThread {
             do { _ = try RollUp(run.connection).run(now: someNoon) } catch { failure.withLock { $0 = "\(error)" } }
         }
-        eventually("the run waits for the table") {
+        try eventually("the run waits for the table") {
             try fixture.number(
                 "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'driver_location_hourly'::regclass") > 0
         }

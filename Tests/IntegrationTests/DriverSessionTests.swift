@@ -146,6 +146,27 @@ extension Integration {
             #expect(try gateway.count("SELECT count(*) FROM driver_sessions") == 2)
         }
 
+        @Test func `a goodbye after an erasure brings no row back`() throws {
+            let gateway = try RunningGateway(settings: ["history.sessions_s": "3600"])
+            let key = try gateway.key("telemetry:erase,devices:write")
+            try gateway.awaitStores()
+            let socket = try device(gateway, try gateway.deviceToken(driver: "van-1"), app: "Courier/1")
+            try eventually("the device shows as connected") {
+                try value(gateway, "connected_since IS NOT NULL", of: "van-1") == "true"
+            }
+            let written = try gateway.metric("drover_driver_sessions_rows_total")
+            let erased = try gateway.http("DELETE", "/v1/drivers/van-1/telemetry", token: key)
+            #expect([200, 202].contains(erased.status), "\(erased.text)")
+            try eventually("the erasure is done") {
+                try gateway.count("SELECT count(*) FROM erasures WHERE finished_at IS NULL") == 0
+            }
+            #expect(try socket.closure(within: 30).code == 4403)
+            try eventually("the goodbye was written") {
+                try gateway.metric("drover_driver_sessions_rows_total") > written
+            }
+            #expect(try gateway.count("SELECT count(*) FROM driver_sessions") == 0)
+        }
+
         @Test func `what happens while Postgres is away is written when it is back`() throws {
             let gateway = try RunningGateway(ownPostgres: true, settings: ["history.sessions_s": "1"])
             try gateway.awaitStores()

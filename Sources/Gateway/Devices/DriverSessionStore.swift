@@ -39,7 +39,7 @@ final class DriverSessionStore {
             if let since = row.record.connectedSince {
                 writer.raw(",\"since\":\(since),\"is_open\":\(row.record.connections > 0)")
             }
-            writer.raw(",\"seen\":\(row.lastSeen)}")
+            writer.raw(",\"seen\":\(row.lastSeen),\"is_new\":\(row.lastSeen > row.record.written)}")
         }
         writer.raw("]")
         let given = String(decoding: writer.bytes, as: UTF8.self)
@@ -69,7 +69,7 @@ final class DriverSessionStore {
 
     private static let given = """
         jsonb_to_recordset($1::jsonb) AS given (
-            driver_id text, device_id text, app text, since bigint, is_open boolean, seen bigint)
+            driver_id text, device_id text, app text, since bigint, is_open boolean, seen bigint, is_new boolean)
         """
 
     private static func instant(_ expression: String) -> String {
@@ -77,13 +77,18 @@ final class DriverSessionStore {
     }
 
     /// In the order of the key, so that two gateways with the same devices cannot wait for each other. A device that only
-    /// sends requests here may be connected elsewhere: that stays. Of two connections the later one counts.
+    /// sends requests here may be connected elsewhere: that stays. Of two connections the later one counts. Where nothing
+    /// was heard since the last writing, a row that is not there was erased: a mere goodbye does not bring it back.
     private var upsert: String {
         """
         INSERT INTO \(schema).driver_sessions AS known
             (driver_id, device_id, app_version, connected_since, last_seen, node_id)
         SELECT driver_id, device_id, app, CASE WHEN is_open THEN \(Self.instant("since")) END, \(Self.instant("seen")), $2
-        FROM \(Self.given) ORDER BY driver_id, device_id
+        FROM \(Self.given)
+        WHERE is_new OR EXISTS (
+            SELECT FROM \(schema).driver_sessions was
+            WHERE was.driver_id = given.driver_id AND was.device_id = given.device_id)
+        ORDER BY driver_id, device_id
         ON CONFLICT (driver_id, device_id) DO UPDATE SET
             connected_since = greatest(known.connected_since, EXCLUDED.connected_since),
             last_seen = greatest(known.last_seen, EXCLUDED.last_seen),

@@ -105,10 +105,21 @@ final class DriverSessions {
         _ = slot(device, app, now)
     }
 
-    /// The driver's devices were revoked and are being erased: nothing more is written of those that are known now.
-    func forget(_ driver: DriverID) {
+    /// A driver is being erased: what was heard until `reach` brings no row back. A device that is connected shows again
+    /// with its next frame.
+    func forget(_ driver: DriverID, through reach: Microseconds) {
+        for (device, slot) in slots where device.driver == driver && lastSeen[slot] <= reach {
+            records[slot].written = lastSeen[slot]
+            removeIfOver(slot)
+        }
+    }
+
+    /// The driver's devices were revoked and are being erased: nothing of those that are known now is written any more,
+    /// whatever they sent between the request and the end of their connections.
+    func end(_ driver: DriverID) {
         for (device, slot) in slots where device.driver == driver && device.device != DriverSessionKey.signed {
             records[slot].isErased = true
+            removeIfOver(slot)
         }
     }
 
@@ -147,9 +158,11 @@ final class DriverSessions {
     // MARK: Writing
 
     private func enqueueAll() {
-        for slot in slots.values where lastSeen[slot] > records[slot].written || records[slot].isUrgent {
-            enqueue(slot)
-        }
+        for slot in slots.values where hasNews(slot) { enqueue(slot) }
+    }
+
+    private func hasNews(_ slot: Slot) -> Bool {
+        !records[slot].isErased && (records[slot].isUrgent || lastSeen[slot] > records[slot].written)
     }
 
     private func enqueue(_ slot: Slot) {
@@ -163,32 +176,39 @@ final class DriverSessions {
         guard !isWriting else { return }
         guard !queue.isEmpty else { return ended() }
         guard hasTidied else { return tidy() }
-        let rows = queue.suffix(Self.batch).map { slot in
-            DriverSessionRow(slot: slot, record: records[slot], lastSeen: lastSeen[slot])
+        var rows: [DriverSessionRow] = []
+        while rows.count < Self.batch, let slot = queue.popLast() {
+            records[slot].isQueued = false
+            if hasNews(slot) {
+                rows.append(DriverSessionRow(slot: slot, record: records[slot], lastSeen: lastSeen[slot]))
+            } else {
+                removeIfOver(slot)
+            }
         }
-        queue.removeLast(rows.count)
-        for row in rows { records[row.slot].isQueued = false }
-        for row in rows where row.record.isErased { written(row) }
-        let kept = rows.filter { !$0.record.isErased }
-        guard !kept.isEmpty else { return writeNext() }
+        guard !rows.isEmpty else { return ended() }
         isWriting = true
-        store.write(kept) { [self] isDone in
+        store.write(rows) { [self] isDone in
             isWriting = false
             guard isDone else { return failed() }
-            rowsWritten += kept.count
-            for row in kept { written(row) }
+            rowsWritten += rows.count
+            for row in rows { written(row) }
             writeNext()
         }
     }
 
     private func written(_ row: DriverSessionRow) {
         let slot = row.slot
-        records[slot].written = row.lastSeen
+        // Forgotten meanwhile; the slot may be another's.
+        guard slots[row.record.device] == slot else { return }
+        records[slot].written = max(records[slot].written, row.lastSeen)
         if records[slot].changes == row.record.changes { records[slot].isUrgent = false }
+        removeIfOver(slot)
+    }
+
+    /// Forgets a device that is not connected and has nothing to be written.
+    private func removeIfOver(_ slot: Slot) {
         let record = records[slot]
-        guard record.connections == 0, !record.isUrgent, !record.isQueued, lastSeen[slot] == record.written else {
-            return
-        }
+        guard record.connections == 0, !record.isQueued, !hasNews(slot) else { return }
         slots[record.device] = nil
         free.append(slot)
     }

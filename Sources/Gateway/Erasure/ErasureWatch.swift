@@ -130,12 +130,13 @@ final class ErasureWatch {
         erasure.missingReplies = 2
         known[request.id] = erasure
         removeFromRedis(request)
-        if !request.keepsRegistration { gateway.driverSessions.forget(request.driver) }
+        if !request.keepsRegistration { gateway.driverSessions.end(request.driver) }
     }
 
     /// Returns whether a newer position is known.
     private func forget(_ request: ErasureStore.Open) -> Bool {
-        gateway.pipeline.forget(
+        gateway.driverSessions.forget(request.driver, through: request.reachesTo)
+        return gateway.pipeline.forget(
             request.driver, receivedThrough: request.reachesTo, now: SystemClock.wallMicroseconds())
     }
 
