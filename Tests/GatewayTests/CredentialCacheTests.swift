@@ -58,6 +58,28 @@ import Tracking
         #expect(loaded.count == 3)
     }
 
+    @Test func `credentials that name a driver whose registration is being erased are written nowhere`() throws {
+        defer { remove() }
+        let driver = try #require(DriverID("jane"))
+        let scope = try #require(SubjectScope(["order:9f2", "driver:jane"]))
+        let credentials = [
+            Self.hashes[0]: Credential(id: "device", party: .device(driver), permissions: [.writePings]),
+            Self.hashes[1]: Credential(id: "key", party: .backend, permissions: [.readPositions], scope: scope),
+            Self.hashes[2]: Credential(id: "other", party: .backend, permissions: [.readPositions]),
+        ]
+        let cache = CredentialCache(directory: directory)
+        cache.add(credentials.map { ($0.key, $0.value) })
+        #expect(try String(contentsOfFile: path, encoding: .utf8).contains("jane"))
+        cache.withheld = [driver]
+        #expect(cache.rewrite(credentials))
+        cache.add(credentials.map { ($0.key, $0.value) })
+        #expect(try !String(contentsOfFile: path, encoding: .utf8).contains("jane"))
+        #expect(CredentialCache(directory: directory).load(now: 0).keys.sorted() == [Self.hashes[2]])
+        cache.withheld = []
+        cache.add(credentials.map { ($0.key, $0.value) })
+        #expect(CredentialCache(directory: directory).load(now: 0) == credentials)
+    }
+
     @Test func `lines of earlier versions, torn ones and made-up ones are left out, and hide no other`() throws {
         defer { remove() }
         let credentials = try credentials()

@@ -45,6 +45,8 @@ extension Integration {
             GET devices         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             POST device         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             DELETE device       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  204  204  204
+            DELETE telemetry    401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET erasure         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  404  404  404
             GET /metrics        401  401  401  401  401  401  401  200  403  403  403  403  403  403  403  200  200  200
             GET /healthz        200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
             GET /readyz         200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
@@ -181,6 +183,9 @@ private final class AccessWorld {
         case "POST device": return try status("POST", "/v1/drivers/m-1/devices", token, "{\"name\":\"phone\"}")
         case "DELETE device":
             return try status("DELETE", "/v1/drivers/m-1/devices/\(try device("m-1").id)", token)
+        // Of a driver who is in no other row.
+        case "DELETE telemetry": return try status("DELETE", "/v1/drivers/m-7/telemetry", token)
+        case "GET erasure": return try status("GET", "/v1/erasures/unknown", token)
         default: return try assignment(row, token)
         }
     }

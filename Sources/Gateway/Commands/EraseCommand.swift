@@ -12,12 +12,13 @@ public struct EraseCommand {
     private let connection: PostgresConnection
     private let configuration: Configuration
     private let schema: String
+    private let cutOff = PostgresCutOff()
     private let line = ProgressLine()
 
     /// Connects, and brings the schema up to date where `history.migrate` allows.
     public init(_ configuration: Configuration) throws {
         // An archive of millions of rows is written anew in one call.
-        connection = try configuration.connectDirectly(callMilliseconds: 3_600_000)
+        connection = try configuration.connectDirectly(cutOff: cutOff, callMilliseconds: 3_600_000)
         if configuration.historyMigrate { _ = try Migrations.migrate(connection, schema: configuration.postgresSchema) }
         self.configuration = configuration
         schema = quotedIdentifier(configuration.postgresSchema)
@@ -75,7 +76,6 @@ public struct EraseCommand {
     }
 
     private func follow(_ id: String, patience: Int64) throws -> String {
-        let pause = PostgresCutOff()
         var last = ""
         var deadline = SystemClock.monotonicMicroseconds() + patience
         while true {
@@ -92,19 +92,19 @@ public struct EraseCommand {
             }
             line.update(fraction: erasure.fraction) { erasure.text }
             guard SystemClock.monotonicMicroseconds() < deadline else { throw erasure.standstill }
-            pause.pause(milliseconds: Self.pollMilliseconds)
+            cutOff.pause(milliseconds: Self.pollMilliseconds)
         }
     }
 
-    /// Does what can be done now, where no gateway does.
+    /// Does what can be done now, where no gateway leads the maintenance.
     private func work() throws {
-        let schema = configuration.postgresSchema
-        guard try MaintenanceLock.tryLead(connection, schema: schema) else { return }
-        try MaintenanceLock.whileAlone(connection, schema: schema, withinMilliseconds: 5_000) {
-            let executor = ErasureExecutor(connection, configuration)
+        let name = configuration.postgresSchema
+        guard try MaintenanceLock.tryLead(connection, schema: name) else { return }
+        try MaintenanceLock.whileAlone(connection, schema: name, withinMilliseconds: 60_000) {
+            let executor = ErasureExecutor(connection, configuration, cutOff: cutOff)
             while try executor.advance() == .advanced {}
         }
-        try MaintenanceLock.endLead(connection, schema: schema)
+        try MaintenanceLock.endLead(connection, schema: name)
     }
 }
 

@@ -114,6 +114,15 @@ final class DriverSessions {
         }
     }
 
+    /// The driver's devices were revoked and are being erased: nothing of those that are known now is written any more,
+    /// whatever they sent between the request and the end of their connections.
+    func end(_ driver: DriverID) {
+        for (device, slot) in slots where device.driver == driver && device.device != DriverSessionKey.signed {
+            records[slot].isErased = true
+            removeIfOver(slot)
+        }
+    }
+
     private func slot(_ device: DriverSessionKey, _ app: String?, _ now: Microseconds) -> Slot? {
         if let slot = slots[device] {
             lastSeen[slot] = now
@@ -153,7 +162,7 @@ final class DriverSessions {
     }
 
     private func hasNews(_ slot: Slot) -> Bool {
-        records[slot].isUrgent || lastSeen[slot] > records[slot].written
+        !records[slot].isErased && (records[slot].isUrgent || lastSeen[slot] > records[slot].written)
     }
 
     private func enqueue(_ slot: Slot) {
@@ -199,9 +208,7 @@ final class DriverSessions {
     /// Forgets a device that is not connected and has nothing to be written.
     private func removeIfOver(_ slot: Slot) {
         let record = records[slot]
-        guard record.connections == 0, !record.isUrgent, !record.isQueued, lastSeen[slot] == record.written else {
-            return
-        }
+        guard record.connections == 0, !record.isQueued, !hasNews(slot) else { return }
         slots[record.device] = nil
         free.append(slot)
     }
@@ -234,11 +241,14 @@ struct DriverSessionKey: Hashable {
     /// The device's id; `jwt` for devices whose tokens the platform signs, since each of those tokens has another id.
     let device: String
 
+    /// What stands for all of the driver's signed tokens.
+    static let signed = "jwt"
+
     /// Nil where the credential is not a device's.
     init?(_ credential: Credential) {
         guard case .device(let driver) = credential.party else { return nil }
         self.driver = driver
-        device = credential.id.hasPrefix("jwt:") ? "jwt" : credential.id
+        device = credential.id.hasPrefix("jwt:") ? Self.signed : credential.id
     }
 }
 
@@ -255,6 +265,8 @@ struct DriverSessionRecord {
     var written: Microseconds = 0
     /// Whether it came or went since it was written.
     var isUrgent = false
+    /// Whether nothing of it may be written any more.
+    var isErased = false
     /// Whether it waits to be written.
     var isQueued = false
     /// Counts that, to tell what changed while it was written.

@@ -22,6 +22,7 @@ extension ErasureExecutor {
         try piece(erasure) { (progress) throws(PostgresError) in
             progress.add(0, "history_rows")
             guard let table = left.first else { return true }
+            if erasure.progress.partition == nil { try touchSampledHistory(&progress) }
             let removed = try connection.query(
                 "DELETE FROM \(quotedIdentifier(table)) WHERE driver_id = $1 AND received_at <= \(Self.instant("$2"))",
                 [driver.string, "\(erasure.reachesTo)"]
@@ -32,6 +33,14 @@ extension ErasureExecutor {
             (progress.done, progress.of) = (names.count - left.count + 1, names.count)
             return left.count == 1
         }
+    }
+
+    /// The history as a whole has statistics of its own only where somebody has run ANALYZE on it.
+    private func touchSampledHistory(_ progress: inout ErasureProgress) throws(PostgresError) {
+        let samples = try connection.query(
+            "SELECT FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND inherited LIMIT 1",
+            [configuration.postgresSchema, PartitionName.table])
+        if samples.count > 0 { progress.touch(PartitionName.table) }
     }
 
     /// Records that name the driver. When one was received stands in the record; of one that cannot be read nobody knows,

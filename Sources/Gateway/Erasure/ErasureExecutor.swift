@@ -22,10 +22,12 @@ final class ErasureExecutor {
     let connection: PostgresConnection
     let configuration: Configuration
     let schema: String
+    private let cutOff: PostgresCutOff
     private let redis: ErasureRedis
 
-    init(_ connection: PostgresConnection, _ configuration: Configuration) {
+    init(_ connection: PostgresConnection, _ configuration: Configuration, cutOff: PostgresCutOff) {
         self.connection = connection
+        self.cutOff = cutOff
         self.configuration = configuration
         schema = quotedIdentifier(configuration.postgresSchema)
         redis = ErasureRedis(configuration)
@@ -90,8 +92,26 @@ final class ErasureExecutor {
         }
     }
 
+    /// Files are written anew one after the other; what was counted of a file whose writing was cut off right behind it may
+    /// be missing in the receipt.
     private func rewriteArchives(_ erasure: Erasure, _ driver: DriverID) throws {
-        try piece(erasure) { (_) throws(PostgresError) in true }
+        let archives = Archives(
+            directory: configuration.historyArchiveDirectory, connection: connection,
+            schema: configuration.postgresSchema, cutOff: cutOff)
+        var progress = erasure.progress
+        var counted = ArchiveErasure()
+        try archives.erase(driver: driver.string, receivedThrough: erasure.reachesTo) { state in
+            progress.add(Int64(state.filesRewritten - counted.filesRewritten), "archive_files")
+            progress.add(Int64(state.rows - counted.rows), "archive_rows")
+            (progress.done, progress.of) = (state.filesDone, state.files)
+            counted = state
+            try connection.query(
+                "UPDATE \(schema).erasures SET progress = $2::jsonb WHERE id = $1", [erasure.id, progress.json])
+        }
+        try piece(erasure) { (noted) throws(PostgresError) in
+            noted = progress
+            return true
+        }
     }
 
     /// Gateways have taken out what they had written; here follows what may have been written elsewhere.
@@ -104,10 +124,14 @@ final class ErasureExecutor {
         try redis.tell([.erasure(erasure.id)])
     }
 
-    /// One table a time: VACUUM is no part of a transaction.
+    /// One table a time: VACUUM is no part of a transaction. The planner's statistics are made anew, since they hold
+    /// samples of names; those of the whole history too, where somebody has made some.
     private func vacuum(_ erasure: Erasure) throws(PostgresError) {
         let table = erasure.progress.touched?.first
-        if let table { try connection.run("VACUUM \(schema).\(quotedIdentifier(table))") }
+        if let table {
+            let name = "\(schema).\(quotedIdentifier(table))"
+            try connection.run(table == PartitionName.table ? "ANALYZE \(name)" : "VACUUM (ANALYZE) \(name)")
+        }
         try piece(erasure) { (progress) throws(PostgresError) in
             if table != nil { progress.touched?.removeFirst() }
             return progress.touched?.isEmpty ?? true

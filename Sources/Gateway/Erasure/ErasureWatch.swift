@@ -130,6 +130,7 @@ final class ErasureWatch {
         erasure.missingReplies = 2
         known[request.id] = erasure
         removeFromRedis(request)
+        if !request.keepsRegistration { gateway.driverSessions.end(request.driver) }
     }
 
     /// Returns whether a newer position is known.

@@ -179,6 +179,9 @@ struct Metrics {
         page.counter(
             "drover_driver_sessions_forgotten_total", "Devices not remembered because there were too many",
             gateway.driverSessions.forgotten)
+        page.gauge("drover_erasures_open", "Erasures under way, as this process knows", gateway.erasures.count)
+        page.counter(
+            "drover_erasures_finished_total", "Erasures whose end this process saw", gateway.erasures.finished)
         page.gauge("drover_ready", "1 while pings can be acknowledged", Readiness(gateway).obstacle == nil ? 1 : 0)
         page.gauge("drover_start_time_seconds", "When the process began", Double(gateway.startedAt) / 1e6)
     }

@@ -26,3 +26,9 @@ struct SignedTokens {
         data.base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 }
+
+/// HMAC-SHA256 in hexadecimal.
+func hmac(_ text: String, key: String) -> String {
+    HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: SymmetricKey(data: Data(key.utf8)))
+        .map { String(format: "%02x", $0) }.joined()
+}
