@@ -1,6 +1,7 @@
 // A driver's day, made up of ways that can be worked out again: two trips with a stop between them, a silence, and a
 // third trip that begins elsewhere.
 
+import DroverClient
 import EventLoop
 import Foundation
 import Testing
