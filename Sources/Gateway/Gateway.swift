@@ -24,6 +24,8 @@ final class Gateway: WebApplication {
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?
+    /// Exports of the past that are under way.
+    let downloads = Downloads()
     let history: HistoryWriter?
     let maintenance: Maintenance?
     let log: Logger
@@ -356,6 +358,7 @@ final class Gateway: WebApplication {
     }
 
     private func closeConnections(of credential: String) {
+        downloads.end(of: credential)
         server?.forEachConnection { connection in
             if (connection.session as? CredentialSession)?.credential?.id == credential {
                 connection.close(code: 4403, reason: "the credential was revoked")

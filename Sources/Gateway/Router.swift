@@ -75,6 +75,8 @@ extension Route {
             guard let id = DriverID(call.parameters[0]) else { return call.respond(Problem.nothing(at: call.request)) }
             DriverRoutes(gateway: call.gateway).position(of: id, for: credential, on: call.connection)
         },
+        Route(.get, "/v1/drivers/{id}/history", .readHistory) { HistoryRoute($0, $1).answer() },
+        Route(.get, "/v1/drivers/{id}/trips", .readHistory) { TripsRoute($0, $1).answer() },
 
         // Steering: sessions, assignments, devices.
         Route(.post, "/v1/tracking-sessions", .writeSessions) { SessionRoutes($0, $1).create() },

@@ -37,12 +37,13 @@ struct PostgresHandle: ~Copyable {
     /// Whether the connection is known to be dead.
     var isBroken: Bool { PQstatus(pointer) == CONNECTION_BAD }
 
-    /// Queues a statement. With parameters it is one statement; without, it may be several with semicolons.
-    func send(_ sql: String, _ parameters: [String?]?) throws(PostgresError) {
+    /// Queues a statement. With parameters it is one statement; without, it may be several with semicolons. `binary` asks
+    /// for values in their types' binary form; it needs parameters.
+    func send(_ sql: String, _ parameters: [String?]?, binary: Bool = false) throws(PostgresError) {
         let sent =
             if let parameters {
                 withCStrings(parameters) {
-                    PQsendQueryParams(pointer, sql, Int32(parameters.count), nil, $0, nil, nil, 0)
+                    PQsendQueryParams(pointer, sql, Int32(parameters.count), nil, $0, nil, nil, binary ? 1 : 0)
                 }
             } else {
                 PQsendQuery(pointer, sql)

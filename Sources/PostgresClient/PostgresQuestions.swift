@@ -20,6 +20,7 @@ public final class PostgresQuestions {
     private struct Question {
         let sql: String
         let parameters: [String?]
+        let isBinary: Bool
         let deadline: Int64
         let answer: Answer
         var bytes: Int { sql.utf8.count + parameters.reduce(0) { $0 + ($1?.utf8.count ?? 0) } }
@@ -74,12 +75,14 @@ public final class PostgresQuestions {
 
     /// Asks one statement with parameters `$1`, `$2`, … as text, nil for NULL. `then` is called once, on a later turn of
     /// the loop or in `close()`, with rows or an error; an error of kind `.interrupted` where `deadlineMilliseconds` is over.
-    /// False, and `then` is never called, where the queue is full or closed.
+    /// False, and `then` is never called, where the queue is full or closed. With `binary`, values come in their types'
+    /// binary form.
     public func ask(
-        _ sql: String, _ parameters: [String?] = [], deadlineMilliseconds: Int = 2_000, then: @escaping Answer
+        _ sql: String, _ parameters: [String?] = [], binary: Bool = false, deadlineMilliseconds: Int = 2_000,
+        then: @escaping Answer
     ) -> Bool {
         let question = Question(
-            sql: sql, parameters: parameters,
+            sql: sql, parameters: parameters, isBinary: binary,
             deadline: SystemClock.monotonicMicroseconds() + Int64(deadlineMilliseconds) * 1_000, answer: then)
         guard phase != .closed, queue.count < Self.queueLimit, queueBytes + question.bytes <= Self.queueLimitBytes
         else {
@@ -193,7 +196,7 @@ public final class PostgresQuestions {
         guard phase == .idle, let link, let question = queue.first else { return }
         phase = .busy
         do {
-            try link.handle.send(question.sql, question.parameters)
+            try link.handle.send(question.sql, question.parameters, binary: question.isBinary)
             try flush(link)
         } catch {
             // It did not reach the server whole, so it can be asked again.

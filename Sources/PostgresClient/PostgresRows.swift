@@ -38,6 +38,27 @@ public final class PostgresRows {
         return String(cString: PQgetvalue(result, Int32(row), Int32(column)))
     }
 
+    /// Calls `body` with the value's bytes, as text or in the type's binary form, whichever was asked for; nil for NULL.
+    public func withBytes<Result>(_ row: Int, _ column: Int, _ body: (Span<UInt8>) -> Result) -> Result? {
+        precondition(row < count && column < Int(PQnfields(result)), "no row \(row), column \(column) in this result")
+        if PQgetisnull(result, Int32(row), Int32(column)) != 0 { return nil }
+        let bytes = UnsafeRawBufferPointer(
+            start: PQgetvalue(result, Int32(row), Int32(column)), count: Int(PQgetlength(result, Int32(row), Int32(column))))
+        return body(bytes.bindMemory(to: UInt8.self).span)
+    }
+
+    /// The binary form of a number, which is big-endian: its bits. Nil for NULL and for another length.
+    public func bits<Bits: FixedWidthInteger & UnsignedInteger>(
+        _ row: Int, _ column: Int, as type: Bits.Type
+    ) -> Bits? {
+        withBytes(row, column) { bytes -> Bits? in
+            guard bytes.count * 8 == Bits.bitWidth else { return nil }
+            var bits: Bits = 0
+            for index in bytes.indices { bits = bits << 8 | Bits(bytes[index]) }
+            return bits
+        } ?? nil
+    }
+
     /// The value as a number, or nil for NULL and what is not a whole number.
     public func integer(_ row: Int, _ column: Int) -> Int64? {
         text(row, column).flatMap { Int64($0) }

@@ -70,6 +70,8 @@ public final class WebConnection {
         var request: WebRequest?
         var attachment: AnyObject?
         var replyHeaders: [(String, String)] = []
+        var isHTTP11 = true
+        var body: BodyStream?
     }
 
     private var currentExchange: Exchange {
@@ -95,6 +97,18 @@ public final class WebConnection {
     public var replyHeaders: [(String, String)] {
         get { exchange?.replyHeaders ?? [] }
         set { currentExchange.replyHeaders = newValue }
+    }
+
+    /// Whether the current request is of HTTP/1.1.
+    var isHTTP11: Bool {
+        get { exchange?.isHTTP11 ?? true }
+        set { currentExchange.isHTTP11 = newValue }
+    }
+
+    /// The reply that is being streamed.
+    var body: BodyStream? {
+        get { exchange?.body }
+        set { currentExchange.body = newValue }
     }
 
     /// No more requests come: the connection is a WebSocket, an event stream or gone.
@@ -222,8 +236,13 @@ public final class WebConnection {
             for: request.headers["origin"], host: request.headers["host"])
         let bytes = response.serialized(includesBody: request.method != .head)
         guard write(bytes.span) == .taken else { return }
+        finishTransaction(closes: response.closes)
+    }
+
+    /// The current request is answered: the next may come, unless the connection ends here.
+    func finishTransaction(closes: Bool) {
         // Outside the library's own callback its verdict "close now" cannot be returned, only asked for.
-        if response.closes || lws_http_transaction_completed(wsi) != 0 {
+        if closes || lws_http_transaction_completed(wsi) != 0 {
             closeAfterFlush()
         }
     }

@@ -60,14 +60,18 @@ public struct WebResponse: Sendable {
 
     /// The bytes on the wire. `includesBody` is false for HEAD.
     func serialized(includesBody: Bool) -> [UInt8] {
-        var head = "HTTP/1.1 \(status) \(Self.reason(status))\r\n"
-        for (name, value) in headers { head += "\(name): \(value)\r\n" }
-        if status != 204, status != 304 { head += "Content-Length: \(body.count)\r\n" }
-        if closes { head += "Connection: close\r\n" }
-        head += "\r\n"
-        var bytes = Array(head.utf8)
+        let hasLength = status != 204 && status != 304
+        var bytes = head(framing: hasLength ? [("Content-Length", String(body.count))] : [])
         if includesBody { bytes.append(contentsOf: body) }
         return bytes
+    }
+
+    /// The bytes before the body. `framing` are the headers that tell where the body ends.
+    func head(framing: [(String, String)]) -> [UInt8] {
+        var head = "HTTP/1.1 \(status) \(Self.reason(status))\r\n"
+        for (name, value) in headers + framing { head += "\(name): \(value)\r\n" }
+        if closes { head += "Connection: close\r\n" }
+        return Array((head + "\r\n").utf8)
     }
 
     /// RFC 9110's reason phrases for the statuses that Drover sends.

@@ -26,6 +26,8 @@ public struct WebServerConfiguration: Sendable {
     public var connectionsPerAddress = 0
     /// Whose connections are not counted either.
     public var exemptAddresses = AddressRanges()
+    /// How long the reader of a streamed body may take nothing, in seconds.
+    public var bodyPatienceSeconds = 60
     /// Pages of other hosts that may open WebSockets and read replies.
     public var allowedOrigins = AllowedOrigins()
     /// The certificate; nil is no TLS.
@@ -233,6 +235,8 @@ public final class WebServer {
             connection.deadline = 0
             if connection.phase == .webSocket {
                 connection.close(code: 4408, reason: "message not finished in time")
+            } else if let body = connection.body {
+                body.patienceIsOver()
             } else {
                 var response = application.problem(
                     status: 408, code: "timeout", detail: "the body did not arrive in time")
@@ -316,7 +320,7 @@ public final class WebServer {
         forEachConnection { connection in
             if connection.phase == .webSocket || connection.phase == .eventStream {
                 connection.close(code: 1001, reason: "shutting down")
-            } else if connection.request == nil {
+            } else if connection.request == nil, connection.body == nil {
                 connection.abort()
             }
         }

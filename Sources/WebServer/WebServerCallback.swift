@@ -69,9 +69,10 @@ extension WebConnection {
 
     /// A request's headers are complete.
     fileprivate func begin(_ reader: HeaderReader) -> Int32 {
-        guard phase == .http, var request = WebRequest(reader, peer: client(reader)) else { return -1 }
+        guard phase == .http, body == nil, var request = WebRequest(reader, peer: client(reader)) else { return -1 }
         isUsed = true
         let facts = RequestFacts(reader, method: request.method)
+        isHTTP11 = facts.isHTTP11
         let maximumBody = server.configuration.maximumBodyBytes
         if let refusal = DoorChecks.refusal(facts, maximumBody: maximumBody) { return refuse(refusal, request) }
         if request.method == .options, reader.has("access-control-request-method:") { return preflight(request) }
@@ -192,6 +193,7 @@ extension WebConnection {
 
     fileprivate func writable() {
         hasRoomAgain()
+        if phase == .http { body?.writable() }
         if phase == .webSocket || phase == .eventStream { session?.writable() }
     }
 
@@ -268,6 +270,7 @@ extension WebConnection {
         phase = .closed
         session?.closed()
         session = nil
+        body?.cancel()
         endExchange()
         lws_set_opaque_user_data(wsi, nil)
         server.detach(self)

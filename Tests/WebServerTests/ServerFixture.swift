@@ -80,8 +80,21 @@ final class ClientSocket {
         _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
+    /// Takes at most so many bytes of what is there.
+    func take(atMost count: Int) {
+        var piece = [UInt8](repeating: 0, count: count)
+        let taken = recv(descriptor, &piece, count, 0)
+        if taken > 0 { received.append(contentsOf: piece.prefix(taken)) }
+    }
+
     /// Takes what is there, and gives everything so far.
     func text() -> String {
+        drain()
+        return String(decoding: received, as: UTF8.self)
+    }
+
+    /// Takes what is there.
+    func drain() {
         var piece = [UInt8](repeating: 0, count: 65_536)
         while !hasEnded {
             let count = recv(descriptor, &piece, piece.count, 0)
@@ -89,6 +102,5 @@ final class ClientSocket {
             if count == 0 || (count < 0 && errno != EAGAIN) { hasEnded = true }
             if count <= 0 { break }
         }
-        return String(decoding: received, as: UTF8.self)
     }
 }

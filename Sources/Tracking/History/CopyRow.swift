@@ -13,7 +13,7 @@ public enum CopyRow {
     static let columnCount: Int16 = 12
 
     /// 2000-01-01T00:00:00Z in microseconds since 1970: the zero of Postgres' clock.
-    static let postgresEpoch: Microseconds = 946_684_800_000_000
+    public static let postgresEpoch: Microseconds = 946_684_800_000_000
 
     /// The longest row in bytes: a field count, twelve lengths, the fixed fields, the longest source and two full texts.
     static let maximumBytes = 2 + 12 * 4 + 4 * 8 + 4 * 4 + 7 + 2 + 2 * ShortText.capacity

@@ -45,6 +45,17 @@ public enum Timestamp {
         output.append(UInt8(ascii: "Z"))
     }
 
+    /// As `append`, to the microsecond: `2026-11-21T07:33:48.125000Z`. `output` must have room for `fineTextBytes`.
+    public static func appendMicroseconds(_ instant: Microseconds, to output: inout OutputSpan<UInt8>) {
+        append(instant, to: &output)
+        _ = output.removeLast()
+        pad(Int(instant - floorDivide(instant, 1_000) * 1_000), 3, &output)
+        output.append(UInt8(ascii: "Z"))
+    }
+
+    /// How long the text of `appendMicroseconds` is.
+    public static let fineTextBytes = 27
+
     /// How long the text of `append` is.
     public static let textBytes = 24
 
@@ -61,6 +72,13 @@ public enum Timestamp {
     public static func string(_ instant: Microseconds) -> String {
         var bytes: [UInt8] = []
         bytes.append(addingCapacity: textBytes) { append(instant, to: &$0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The instant as RFC 3339 text in UTC with microseconds.
+    public static func fineString(_ instant: Microseconds) -> String {
+        var bytes: [UInt8] = []
+        bytes.append(addingCapacity: fineTextBytes) { appendMicroseconds(instant, to: &$0) }
         return String(decoding: bytes, as: UTF8.self)
     }
 
