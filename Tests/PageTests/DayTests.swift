@@ -291,6 +291,7 @@ extension PageTests {
 
         /// Presses the button beside the first driver, as a keyboard does.
         private static func openToday(_ page: Page) throws {
+            try page.wait("a driver is listed", "document.querySelector('#drivers .day-button')")
             try page.run("document.querySelector('#drivers .day-button').focus()")
             try page.press("Enter")
         }

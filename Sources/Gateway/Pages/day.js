@@ -230,7 +230,8 @@ export class DayView {
     const { silence } = moment;
     const how = silence ? `no pings from ${clock.brief(silence.from)} to ${clock.brief(silence.to)}`
       : speedWords(moment.speed);
-    const where = silence || !part ? "" : part.kind === "trip" ? ` · trip ${part.number}` : " · stop";
+    // A phone that saves power says nothing while it stands.
+    const where = !part ? "" : part.kind === "trip" ? ` · trip ${part.number}` : " · stop";
     const before = this.#trace?.drawn;
     this.#trace?.place(moment, `${clock.full(time)} · ${silence ? "no pings" : how}`);
     const view = this.map.getBounds();
