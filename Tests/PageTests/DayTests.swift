@@ -62,7 +62,7 @@ extension PageTests {
                 try page.run("document.getElementById('day-before').click()")
                 try Self.waitFor(page, "empty")
                 #expect(try page.text("#day-notice") == "No pings of van-1 are kept of this day.")
-                #expect(try page.value("document.getElementById('player').hidden"))
+                #expect(try page.value("document.getElementById('play').disabled"))
                 try page.run("document.getElementById('day-after').click()")
                 try Self.waitFor(page, "ready")
                 #expect(try Self.shown(page).date == day.date)
