@@ -62,7 +62,7 @@ extension PageTests {
                 try page.run("document.getElementById('day-before').click()")
                 try Self.waitFor(page, "empty")
                 #expect(try page.text("#day-notice") == "No pings of van-1 are kept of this day.")
-                #expect(try page.value("document.getElementById('player').hidden"))
+                #expect(try page.value("document.getElementById('play').disabled"))
                 try page.run("document.getElementById('day-after').click()")
                 try Self.waitFor(page, "ready")
                 #expect(try Self.shown(page).date == day.date)
@@ -291,6 +291,7 @@ extension PageTests {
 
         /// Presses the button beside the first driver, as a keyboard does.
         private static func openToday(_ page: Page) throws {
+            try page.wait("a driver is listed", "document.querySelector('#drivers .day-button')")
             try page.run("document.querySelector('#drivers .day-button').focus()")
             try page.press("Enter")
         }

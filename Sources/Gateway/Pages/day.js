@@ -66,7 +66,7 @@ export class DayView {
     if (!this.isOpen) this.onOpen();
     this.#driver = driver;
     document.body.classList.add("replaying");
-    byId("day").hidden = false;
+    byId("day").hidden = byId("player").hidden = false;
     this.map.invalidateSize({ animate: false });
     setText(byId("day-title"), driver);
     byId("date").value = date;
@@ -120,7 +120,6 @@ export class DayView {
     this.#track = new Track(this.gap);
     this.#rows.clear();
     byId("parts").replaceChildren();
-    byId("player").hidden = true;
   }
 
   async #load(date = this.#date) {
@@ -184,7 +183,6 @@ export class DayView {
     const parts = this.#day?.parts ?? [];
     const begins = [...parts.map(({ from }) => from), this.#track.from].filter(Boolean);
     if (begins.length === 0) return;
-    byId("player").hidden = false;
     const to = Math.max(...parts.map(({ to }) => to), this.#track.to);
     this.#player.span(Math.min(...begins), to);
     this.#player.explain(parts);
@@ -230,7 +228,8 @@ export class DayView {
     const { silence } = moment;
     const how = silence ? `no pings from ${clock.brief(silence.from)} to ${clock.brief(silence.to)}`
       : speedWords(moment.speed);
-    const where = silence || !part ? "" : part.kind === "trip" ? ` · trip ${part.number}` : " · stop";
+    // A phone that saves power says nothing while it stands.
+    const where = !part ? "" : part.kind === "trip" ? ` · trip ${part.number}` : " · stop";
     const before = this.#trace?.drawn;
     this.#trace?.place(moment, `${clock.full(time)} · ${silence ? "no pings" : how}`);
     const view = this.map.getBounds();
