@@ -154,7 +154,7 @@ struct Metrics {
         for (name, job) in jobs {
             page.sample("drover_maintenance_duration_seconds", "job=\"\(name)\"", Double(job.lastDuration) / 1e6)
         }
-        if counters.holdsLock { partitions(counters.partitions.current, &page) }
+        if counters.leads { partitions(counters.partitions.current, &page) }
     }
 
     private func partitions(_ values: PartitionCounters.Values, _ page: inout MetricsPage) {
