@@ -55,6 +55,7 @@ final class RunningGateway {
             "DROVER_LISTEN": "127.0.0.1:0", "DROVER_REDIS_URL": redis.url,
             "DROVER_POSTGRES_URL": postgres.url(database: database),
             "DROVER_JOURNAL_DIRECTORY": directory.path + "/journal",
+            "DROVER_HISTORY_ARCHIVE_DIRECTORY": directory.path + "/archive",
         ]
         for (name, value) in settings { set(name, value) }
         if startsNow { try start() }
