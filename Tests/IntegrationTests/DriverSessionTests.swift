@@ -1,5 +1,6 @@
 import DroverClient
 import Foundation
+import LocalServers
 import Testing
 
 extension Integration {
