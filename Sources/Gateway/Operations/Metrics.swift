@@ -60,6 +60,7 @@ struct Metrics {
         let counters = fanout.counters
         page.gauge("drover_drivers", "Drivers known to this process", fanout.driverCount)
         page.gauge("drover_connections", "Open connections, HTTP and WebSocket", gateway.server?.connectionCount ?? 0)
+        page.gauge("drover_history_exports", "Exports of the past under way", gateway.downloads.count)
         page.gauge("drover_viewers", "Viewers that are logged in", counters.viewers)
         page.gauge("drover_subscriptions", "Drivers watched, summed over viewers", counters.subscriptions)
         page.counter(
