@@ -108,7 +108,7 @@ let package = Package(
         .testTarget(
             name: "HistoryTests",
             dependencies: [
-                "Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking", "Zstandard",
+                "DroverClient", "Gateway", "Journal", "LocalServers", "PostgresClient", "Tracking", "Zstandard",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -43,7 +43,8 @@ public final class PostgresRows {
         precondition(row < count && column < Int(PQnfields(result)), "no row \(row), column \(column) in this result")
         if PQgetisnull(result, Int32(row), Int32(column)) != 0 { return nil }
         let bytes = UnsafeRawBufferPointer(
-            start: PQgetvalue(result, Int32(row), Int32(column)), count: Int(PQgetlength(result, Int32(row), Int32(column))))
+            start: PQgetvalue(result, Int32(row), Int32(column)),
+            count: Int(PQgetlength(result, Int32(row), Int32(column))))
         return body(bytes.bindMemory(to: UInt8.self).span)
     }
 

@@ -21,6 +21,9 @@ open class BodySource {
 /// A body that is being written. HTTP/1.1 gets it in chunks (RFC 9112 section 7.1), HTTP/1.0 up to the end of the
 /// connection. It has its room in the exchange, so that no other connection grows by it.
 public final class BodyStream {
+    /// POLLRDHUP of Linux's poll.h, which glibc shows only to GNU's own sources.
+    private static let peerHasClosed: Int16 = 0x2000
+
     private let source: BodySource
     /// Nil once the body is over. The connection holds the stream until then.
     private var connection: WebConnection?
@@ -32,11 +35,14 @@ public final class BodyStream {
     private var isLast = false
     /// What the peer had acknowledged when it was last looked at, in bytes.
     private var acknowledged: UInt64 = 0
+    /// The server's second in which it was last seen to take something.
+    private var progressAt: Int
 
     fileprivate init(_ connection: WebConnection, source: BodySource, isChunked: Bool) {
         self.connection = connection
         self.source = source
         self.isChunked = isChunked
+        progressAt = connection.server.second
     }
 
     /// Whether anybody still wants it.
@@ -81,15 +87,24 @@ public final class BodyStream {
         source.cancelled()
     }
 
-    /// The reader has had its time: if the peer has acknowledged something meanwhile it gets as much again.
-    func patienceIsOver() {
+    /// Once a second: whether the client is still there, and whether it has taken anything within `patience` seconds.
+    func look(second: Int, patience: Int) {
         guard let connection else { return }
-        guard connection.isBackedUp else { return goOn() }
-        let taken = Self.acknowledged(lws_get_socket_fd(connection.wsi))
-        guard taken == acknowledged else {
+        let descriptor = lws_get_socket_fd(connection.wsi)
+        // Behind a full socket the library does not read, and so does not hear that the other side has closed.
+        var state = pollfd(fd: descriptor, events: Self.peerHasClosed, revents: 0)
+        guard poll(&state, 1, 0) == 0 else { return giveUp() }
+        let taken = Self.acknowledged(descriptor)
+        if !connection.isBackedUp || taken != acknowledged {
             acknowledged = taken
-            return connection.startPatience()
+            progressAt = second
+        } else if second - progressAt >= patience {
+            giveUp()
         }
+    }
+
+    private func giveUp() {
+        guard let connection else { return }
         cancel()
         connection.abort()
     }
@@ -97,17 +112,12 @@ public final class BodyStream {
     fileprivate func goOn() {
         guard let connection, connection.phase == .http else { return }
         if connection.isBackedUp {
-            if connection.deadline == 0 {
-                acknowledged = Self.acknowledged(lws_get_socket_fd(connection.wsi))
-                connection.startPatience()
-            }
             lws_callback_on_writable(connection.wsi)
             return
         }
-        connection.deadline = 0
         if isLast {
             self.connection = nil
-            connection.bodyIsOut(closes: !isChunked)
+            connection.bodyIsOut()
         } else if isAsking {
             // A source that answers at once gets its next piece in another turn, so that others have theirs.
             lws_callback_on_writable(connection.wsi)
@@ -155,8 +165,8 @@ public final class BodyStream {
 
 extension WebConnection {
     /// Answers the current request with a body that `source` gives as it is read, and asks for its first piece. The
-    /// connection can be used again afterwards. A client that takes nothing for `bodyPatienceSeconds`, or at the most twice
-    /// that, is cut off. A HEAD is answered whole, and the source is not asked. False where the client has gone.
+    /// connection ends with it: what the client sends meanwhile is dropped (RFC 9112 section 9.6). A client that takes nothing for `bodyPatienceSeconds`
+    /// is cut off. A HEAD is answered whole, and the source is not asked. False where the client has gone.
     @discardableResult
     public func openBody(status: Int = 200, headers: [(String, String)], source: BodySource) -> Bool {
         guard phase == .http, let request else { return false }
@@ -169,28 +179,27 @@ extension WebConnection {
             for: request.headers["origin"], host: request.headers["host"])
         let isChunked = isHTTP11
         let hasBody = request.method != .head
-        response.closes = hasBody && !isChunked
+        response.closes = hasBody
         let framing = hasBody && isChunked ? [("Transfer-Encoding", "chunked")] : []
         guard write(response.head(framing: framing).span) == .taken else { return false }
         guard hasBody else {
-            bodyIsOut(closes: false)
+            finishTransaction(closes: false)
             return true
         }
+        // As an event stream: with the request's headers at hand the library neither reads nor drops what the client sends
+        // before its reply is whole, its going included, and turns round and round. Without them it does both.
+        lws_http_headers_detach(wsi)
+        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0)
         let stream = BodyStream(self, source: source, isChunked: isChunked)
         body = stream
+        server.schedule(self, now: SystemClock.monotonicMicroseconds())
         stream.goOn()
         return true
     }
 
     /// All of it has been given to the kernel.
-    fileprivate func bodyIsOut(closes: Bool) {
+    fileprivate func bodyIsOut() {
         body = nil
-        finishTransaction(closes: closes)
-    }
-
-    fileprivate func startPatience() {
-        let now = SystemClock.monotonicMicroseconds()
-        deadline = now + Int64(server.configuration.bodyPatienceSeconds) * 1_000_000
-        server.schedule(self, now: now)
+        finishTransaction(closes: true)
     }
 }

@@ -235,8 +235,6 @@ public final class WebServer {
             connection.deadline = 0
             if connection.phase == .webSocket {
                 connection.close(code: 4408, reason: "message not finished in time")
-            } else if let body = connection.body {
-                body.patienceIsOver()
             } else {
                 var response = application.problem(
                     status: 408, code: "timeout", detail: "the body did not arrive in time")
@@ -246,6 +244,7 @@ public final class WebServer {
         }
         if connection.phase == .webSocket || connection.phase == .eventStream { beat(connection) }
         if connection.phase == .webSocket { lookForUnseen(connection) }
+        connection.body?.look(second: second, patience: configuration.bodyPatienceSeconds)
         schedule(connection, now: now)
     }
 
@@ -289,7 +288,8 @@ public final class WebServer {
                     heartbeat(of: connection), max(second, silence(of: connection)) + 1,
                     second + configuration.messageDeadlineSeconds))
         case .eventStream: wheel.schedule(connection.number, in: heartbeat(of: connection))
-        default: break
+        case .http: if connection.body != nil { wheel.schedule(connection.number, in: second + 1) }
+        case .closing, .closed: break
         }
         if connection.deadline != 0 {
             wheel.schedule(connection.number, in: second + 1 + Int(max(0, connection.deadline - now) / 1_000_000))

@@ -23,7 +23,7 @@ struct Replay: ParsableCommand {
         abstract: "Stream recorded drives (CSV, GPX) to a gateway as one driver each.")
 
     @OptionGroup var options: GatewayOptions
-    @Argument(help: "CSV or GPX files.") var files: [String]
+    @Argument(help: "CSV or GPX files, also as .zst; archives of drover partitions are such.") var files: [String]
     @Option(help: "The driver's id; with several files or drivers, what their ids begin with.") var driver: String?
     @Option(help: "When the recording begins, RFC 3339 or epoch milliseconds, or `original`; yesterday's midnight.")
     var start: String?

@@ -100,7 +100,7 @@ struct PartitionTests {
                 do {
                     let connection = try PostgresConnection(PostgresAddress(url), cutOff: PostgresCutOff())
                     var partitions = Partitions(schema: "public", timeZone: "UTC")
-                    try partitions.makeAhead(10, connection)
+                    try partitions.makeAhead(10, now: someNoon, connection)
                 } catch {
                     failures.withLock { $0.append("\(error)") }
                 }

@@ -64,7 +64,7 @@ struct RollUpReadingTests {
                 "EXPLAIN (ANALYZE, COSTS OFF) " + RollUpStatements(trackGapSeconds: 300).takeIn, ["0", "500", "10"])
             return (0..<plan.count).compactMap { plan.text($0, 0) }
         }
-        let read = lines.filter { $0.contains("driver_location_events_") && !$0.contains("never executed") }
+        let read = lines.filter { $0.contains(" on driver_location_events_") && !$0.contains("never executed") }
         #expect(!read.isEmpty)
         #expect(read.allSatisfy { $0.contains("driver_location_events_20260306") && $0.contains("Index") }, "\(read)")
     }

@@ -40,6 +40,8 @@ extension Integration {
             PUT members         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT member          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE member       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET history         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET trips           401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET devices         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             POST device         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             DELETE device       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  204  204  204
@@ -165,6 +167,8 @@ private final class AccessWorld {
         case "WS larger area": return try watch("area:42,-81,45,-78", token)
         case "SSE order": return try events("order:m-o", token)
         case "GET position": return try status("GET", "/v1/drivers/m-1/position", token)
+        case "GET history": return try status("GET", "/v1/drivers/m-1/history", token)
+        case "GET trips": return try status("GET", "/v1/drivers/m-1/trips", token)
         case "GET near": return try count("/v1/drivers?near=43.5,-79.5&radius_m=1000", token)
         case "GET area": return try count("/v1/drivers?area=43,-80,44,-79", token)
         case "GET order": return try count("/v1/drivers?order=m-o", token)

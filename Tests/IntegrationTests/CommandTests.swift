@@ -11,7 +11,8 @@ extension Integration {
     struct TheCommand {
         @Test(arguments: [
             [], ["serve"], ["demo"], ["migrate"], ["check"], ["key"], ["key", "create"], ["key", "list"],
-            ["key", "revoke"], ["replay"], ["simulate"],
+            ["key", "revoke"], ["partitions"], ["partitions", "list"], ["partitions", "maintain"],
+            ["partitions", "archive"], ["replay"], ["simulate"],
         ])
         func `every command has help`(words: [String]) throws {
             let result = try Command.run([droverProgram] + words + ["--help"])
@@ -37,6 +38,11 @@ extension Integration {
                 (["key", "create", "--name", "n", "--permissions", "pings:read"], [:], "pings:write"),
                 (["key", "create", "--name", "n", "--permissions", ""], [:], "--permissions"),
                 (["key", "revoke", "none"], [:], "drover key list"),
+                (["partitions", "archive", "--day", "soon"], [:], "2026-11-21"),
+                (["partitions", "archive", "--day", "2001-01-01"], [:], "drover partitions list"),
+                (["partitions", "archive", "--set", "history.archive_directory="], [:], "ARCHIVE_DIRECTORY"),
+                (["partitions", "maintain", "--at", "soon"], [:], "RFC 3339"),
+                (["partitions", "list"], [nowhere: "postgresql:///x?host=/nonexistent"], "/nonexistent"),
                 (["key", "list"], [nowhere: "postgresql:///x?host=/nonexistent"], "/nonexistent"),
                 (["migrate"], [nowhere: "postgresql:///x?host=/nonexistent"], "/nonexistent"),
                 (["replay", "/nonexistent.gpx", "--key", "k"], [:], "/nonexistent.gpx"),

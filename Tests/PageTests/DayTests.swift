@@ -62,7 +62,7 @@ extension PageTests {
                 try page.run("document.getElementById('day-before').click()")
                 try Self.waitFor(page, "empty")
                 #expect(try page.text("#day-notice") == "No pings of van-1 are kept of this day.")
-                #expect(try page.value("document.getElementById('player').hidden"))
+                #expect(try page.value("document.getElementById('play').disabled"))
                 try page.run("document.getElementById('day-after').click()")
                 try Self.waitFor(page, "ready")
                 #expect(try Self.shown(page).date == day.date)
@@ -275,6 +275,42 @@ extension PageTests {
             }
         }
 
+        @Test func `times are told with their zone where clocks change, and ways go on across the antimeridian`() throws
+        {
+            try withPages { gateway, browser in
+                let page = try Page(browser)
+                defer { page.close() }
+                try page.open("\(gateway.address)/fleet")
+                try page.wait("it is loaded", "window.droverTest")
+                let times: [String] = try page.value(
+                    """
+                    import("/assets/clock.js").then(({ DayClock, dateAfter }) => {
+                      const [from, to] = [Date.UTC(2026, 10, 1, 4), Date.UTC(2026, 10, 2, 5)];
+                      const day = new DayClock("America/Toronto", from, to);
+                      const next = new DayClock("America/Toronto", to, to + 86400000);
+                      return [day.full(from + 5400000), day.full(from + 9000000), day.date(to - 1), next.brief(to),
+                        new DayClock("Nowhere/Else", from, to).brief(from), dateAfter("2026-11-01", 1),
+                        dateAfter("2024-03-01", -1)];
+                    })
+                    """)
+                #expect(
+                    times == [
+                        "01:30:00 EDT", "01:30:00 EST", "2026-11-01", "00:00", "04:00 UTC", "2026-11-02", "2024-02-29",
+                    ])
+                let longitudes: [Double] = try page.value(
+                    """
+                    import("/assets/track.js").then(({ Track }) => {
+                      const track = new Track(300000);
+                      const ping = (at, lng) => ({ at, lat: -17, lng, speed: null, heading: null });
+                      track.add([ping(1000, 179.5), ping(11000, -179.5), ping(21000, -178.5), ping(11000, 0)]);
+                      return [0, 1000, 6000, 11000, 16000, 21000, 99000].map((time) => track.at(time).lng);
+                    })
+                    """)
+                #expect(longitudes == [179.5, 179.5, 180, 180.5, 181, 181.5, 181.5])
+                #expect(page.complaints == [])
+            }
+        }
+
         // MARK: How it is done
 
         /// Opens the fleet, a driver's day from its row, and then yesterday by its date.
@@ -291,6 +327,7 @@ extension PageTests {
 
         /// Presses the button beside the first driver, as a keyboard does.
         private static func openToday(_ page: Page) throws {
+            try page.wait("a driver is listed", "document.querySelector('#drivers .day-button')")
             try page.run("document.querySelector('#drivers .day-button').focus()")
             try page.press("Enter")
         }

@@ -82,7 +82,8 @@ extension PageTests {
             #expect(try page.value(Self.inkOfGrid, as: Int.self) > 100, "a grid is drawn: \(which)")
             #expect(try page.value(Self.faintTexts, as: [String].self) == [], which)
             try page.wait("no label hides another", "(\(Self.overlaps)).length === 0")
-            #expect(page.complaints == [], which)
+            // Which comes of looking at the pixels again and again.
+            #expect(page.complaints.filter { !$0.contains("willReadFrequently") } == [], which)
         }
 
         /// How many pixels of the grid are not empty.

@@ -37,6 +37,8 @@ CREATE TABLE driver_location_changes (
                                                     -- -infinity: the hour's first segment may begin elsewhere now
     generation bigint NOT NULL
 );
+
+-- What was written before there was a roll-up.
 INSERT INTO driver_location_changes (driver_id, hour, from_at, generation)
 SELECT driver_id, date_bin('1 hour', recorded_at, timestamptz 'epoch'), min(recorded_at), 0
 FROM driver_location_events GROUP BY 1, 2;

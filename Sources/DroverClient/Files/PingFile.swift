@@ -1,5 +1,6 @@
 /// Recorded pings from a file: CSV with named columns, or a GPX track.
 import Glibc
+import Zstandard
 
 /// A file's pings, in the order of their time.
 public struct PingFile: Sendable {
@@ -48,13 +49,19 @@ public struct PingFile: Sendable {
     /// True where some row has no accuracy of its own.
     public var lacksAccuracy: Bool { rows.contains { $0.accuracy == nil } }
 
-    /// The largest file that is read, in bytes: rows are kept in memory to be ordered by time.
+    /// The largest file that is read, in bytes, decompressed: rows are kept in memory to be ordered by time.
     public static let maximumBytes = 1 << 30
+    private static let tooLarge = "it is larger than 1 GiB; split it"
 
-    /// Reads a file; `.gpx` is a track, everything else CSV.
+    /// Reads a file; `.gpx` is a track, everything else CSV. Behind either `.zst` may say that it is compressed by
+    /// Zstandard, as the archives of `drover partitions` are.
     public init(path: String) throws(DroverClientError) {
-        let bytes = try Self.readAll(path)
-        let file = path.split(separator: "/").last.map(String.init) ?? path
+        var bytes = try Self.readAll(path)
+        var file = path.split(separator: "/").last.map(String.init) ?? path
+        if file.lowercased().hasSuffix(".zst") {
+            bytes = try Self.decompressed(bytes, path)
+            file.removeLast(4)
+        }
         let isTrack = file.lowercased().hasSuffix(".gpx")
         try self.init(file, bytes, isTrack: isTrack)
     }
@@ -84,6 +91,27 @@ public struct PingFile: Sendable {
         rows = rows.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
     }
 
+    private static func decompressed(_ bytes: [UInt8], _ path: String) throws(DroverClientError) -> [UInt8] {
+        var content: [UInt8] = []
+        var decompressor = Decompressor()
+        do {
+            try bytes.withUnsafeBytes { bytes in
+                try decompressor.append(bytes) { piece in
+                    content.append(contentsOf: piece)
+                    guard content.count <= maximumBytes else {
+                        throw DroverClientError.cannotRead(path, reason: tooLarge)
+                    }
+                }
+            }
+            try decompressor.finish()
+        } catch let error as DroverClientError {
+            throw error
+        } catch {
+            throw .cannotRead(path, reason: "\(error)")
+        }
+        return content
+    }
+
     private static func readAll(_ path: String) throws(DroverClientError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .cannotRead(path, reason: String(cString: strerror(errno))) }
@@ -93,7 +121,7 @@ public struct PingFile: Sendable {
             throw .cannotRead(path, reason: "it is a directory")
         }
         guard Int(status.st_size) <= maximumBytes else {
-            throw .cannotRead(path, reason: "it is larger than 1 GiB; split it")
+            throw .cannotRead(path, reason: tooLarge)
         }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(status.st_size))
@@ -104,7 +132,7 @@ public struct PingFile: Sendable {
             if count == 0 { return bytes }
             bytes += buffer.prefix(count)
             guard bytes.count <= maximumBytes else {
-                throw .cannotRead(path, reason: "it is larger than 1 GiB; split it")
+                throw .cannotRead(path, reason: tooLarge)
             }
         }
     }

@@ -4,19 +4,18 @@ import EventLoop
 import Glibc
 
 /// Writes progress; a new state replaces the one before.
-public final class ProgressLine {
+package final class ProgressLine {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var lastWritten: Int64 = 0
     private var isDrawn = false
 
-    /// Nothing is shown yet.
-    public init() {}
+    package init() {}
 
     /// Five redraws a second are calm; a log needs a line every five seconds.
     private var interval: Int64 { isTerminal ? 200_000 : 5_000_000 }
 
     /// Shows `text()` and, where `fraction` is known, a bar; does nothing where it is too early for another state.
-    public func update(fraction: Double?, _ text: () -> String) {
+    package func update(fraction: Double?, _ text: () -> String) {
         let now = SystemClock.monotonicMicroseconds()
         if lastWritten == 0, !isTerminal { lastWritten = now }
         guard now - lastWritten >= interval else { return }
@@ -42,7 +41,7 @@ public final class ProgressLine {
     }
 
     /// Removes the bar.
-    public func finish() {
+    package func finish() {
         if isDrawn { write("\r\u{1B}[K") }
         isDrawn = false
     }

@@ -38,6 +38,7 @@ final class DriverSessions {
     private var isWriting = false
     /// Whether rows of a process before this one that still say connected were put right.
     private var hasTidied = false
+    private var isFinishing = false
     /// Set while everything is written for the last time.
     private var whenFinished: (() -> Void)?
     /// Devices that were not remembered because there were too many.
@@ -73,6 +74,12 @@ final class DriverSessions {
         soonTimer?.close()
         (timer, soonTimer) = (nil, nil)
         whenFinished = then
+        // Sockets that do not answer their close are still open here, and end with the process.
+        for slot in slots.values where records[slot].connections > 0 {
+            records[slot].connections = 0
+            change(slot)
+        }
+        isFinishing = true
         enqueueAll()
         writeNext()
     }
@@ -96,6 +103,7 @@ final class DriverSessions {
 
     /// A connected device is gone.
     func disconnected(_ slot: Slot) {
+        guard !isFinishing else { return }
         records[slot].connections -= 1
         if records[slot].connections == 0 { change(slot) }
     }

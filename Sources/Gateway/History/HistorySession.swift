@@ -2,6 +2,7 @@
 ///
 /// The checkpoint is moved first and only from where this writer saw it. Its row lock makes an earlier connection of the
 /// same node, which may still be at work in the server after we gave it up, finish before us or fail after us.
+import EventLoop
 import Journal
 import PostgresClient
 import Tracking
@@ -59,7 +60,8 @@ final class HistorySession {
     /// instead of thrown: an operator may make the partitions, and a long ANALYZE may hold the lock that ATTACH needs.
     func makePartitionsAhead() throws(PostgresError) -> PostgresError? {
         do {
-            try partitions.makeAhead(configuration.partitionsAhead, directConnection())
+            try partitions.makeAhead(
+                configuration.partitionsAhead, now: SystemClock.wallMicroseconds(), directConnection())
             return nil
         } catch  where error.kind != .connection && error.kind != .interrupted {
             try partitions.reload(connection)

@@ -55,20 +55,27 @@ struct Partitions {
         }
     }
 
-    /// Makes the partitions of today and of `daysAhead` days after it, by the database's clock.
-    mutating func makeAhead(_ daysAhead: Int, _ connection: PostgresConnection) throws(PostgresError) {
+    /// Makes the partitions of the day of `now` and of `daysAhead` days after it; returns how many were missing.
+    @discardableResult
+    mutating func makeAhead(
+        _ daysAhead: Int, now: Microseconds, _ connection: PostgresConnection
+    ) throws(PostgresError) -> Int {
         try reload(connection)
+        var missing = 0
         for day in 0...max(0, daysAhead) {
             // Noon of a day is within it in every zone, whatever its clocks do at night.
-            let noon = "((now() AT TIME ZONE \(quotedLiteral(timeZone)))::date + $1::int + time '12:00')"
-            try make(around: "\(noon) AT TIME ZONE \(quotedLiteral(timeZone))", "\(day)", connection)
+            let today = "(\(Self.instant("$1")) AT TIME ZONE \(quotedLiteral(timeZone)))::date"
+            let noon = "(\(today) + \(day) + time '12:00') AT TIME ZONE \(quotedLiteral(timeZone))"
+            if try make(around: noon, "\(now)", connection) { missing += 1 }
         }
+        return missing
     }
 
-    /// Makes the partition of the day that holds `instant`, an SQL expression of `$1`, where it is missing.
+    /// Makes the partition of the day that holds `instant`, an SQL expression of `$1`; false where it is there.
+    @discardableResult
     private mutating func make(
         around instant: String, _ parameter: String, _ connection: PostgresConnection
-    ) throws(PostgresError) {
+    ) throws(PostgresError) -> Bool {
         let zone = quotedLiteral(timeZone)
         let day = try answer(
             connection,
@@ -81,8 +88,9 @@ struct Partitions {
         guard let time = day.integer(0, 0), let lower = day.integer(0, 1), let upper = day.integer(0, 2),
             let name = day.text(0, 3)
         else { throw PostgresError(.schema, "Postgres knows no day for \(parameter) in time zone \(timeZone)") }
-        if map.covers(time) { return }
+        if map.covers(time) { return false }
         try make(PartitionBounds(lower: lower, upper: upper), named: name, around: time, connection)
+        return true
     }
 
     /// Asks for a day; a zone that Postgres does not know (22023) is a matter of configuration.
@@ -145,12 +153,12 @@ struct Partitions {
     }
 
     /// Microseconds since 1970 of a timestamptz, exactly: `extract` is a numeric since PostgreSQL 14.
-    private static func microseconds(_ expression: String) -> String {
+    static func microseconds(_ expression: String) -> String {
         "(extract(epoch FROM \(expression)) * 1000000)::bigint"
     }
 
     /// The same for one bound of a partition as the catalogue prints it; NULL for what is no moment.
-    private static func microseconds(ofBound text: String) -> String {
+    static func microseconds(ofBound text: String) -> String {
         "CASE WHEN \(text) !~ 'VALUE|infinity' THEN \(microseconds("(\(text))::timestamptz")) END"
     }
 

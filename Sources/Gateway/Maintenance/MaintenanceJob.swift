@@ -1,5 +1,6 @@
 /// One thing that must be done in Postgres now and then.
 import EventLoop
+import Logging
 import PostgresClient
 import Synchronization
 
@@ -18,11 +19,18 @@ final class MaintenanceSession {
     let connection: PostgresConnection
     let configuration: Configuration
     let cutOff: PostgresCutOff
+    let counters: MaintenanceCounters
+    let log: Logger
 
-    init(_ connection: PostgresConnection, _ configuration: Configuration, cutOff: PostgresCutOff) {
+    init(
+        _ connection: PostgresConnection, _ configuration: Configuration, cutOff: PostgresCutOff,
+        _ counters: MaintenanceCounters, _ log: Logger
+    ) {
         self.connection = connection
         self.configuration = configuration
         self.cutOff = cutOff
+        self.counters = counters
+        self.log = log
     }
 
     /// The archived days.
@@ -50,6 +58,8 @@ final class MaintenanceCounters: Sendable {
         var error: String?
     }
 
+    /// Of the job `partitions`.
+    let partitions = PartitionCounters()
     private let jobs: Mutex<[String: Job]>
     private let leading = Atomic<Bool>(false)
 

@@ -25,6 +25,7 @@ struct MaintenanceWorker: ~Copyable {
         _ configuration: Configuration, _ jobs: [MaintenanceJob], _ counters: MaintenanceCounters,
         _ signals: HistorySignals, _ log: Logger
     ) {
+        precondition(!jobs.isEmpty, "without a job there is nothing to wait for")
         self.configuration = configuration
         self.jobs = jobs
         self.counters = counters
@@ -60,7 +61,7 @@ struct MaintenanceWorker: ~Copyable {
         }
         counters.set(leads: true)
         delay.reset()
-        let session = MaintenanceSession(connection, configuration, cutOff: signals.cutOff)
+        let session = MaintenanceSession(connection, configuration, cutOff: signals.cutOff, counters, log)
         while !signals.isStopping {
             for index in jobs.indices where due[index] <= SystemClock.monotonicMicroseconds() {
                 try run(index, session)

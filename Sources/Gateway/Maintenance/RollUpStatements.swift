@@ -180,8 +180,12 @@ struct RollUpStatements {
         """
     }
 
+    /// `OFFSET 0` keeps it a look by the key for each driver-hour: as a join it could become a reading of all.
     private static func point(at time: String) -> String {
-        "SELECT lat, lng FROM driver_location_events WHERE driver_id = track.driver_id AND recorded_at = track.\(time)"
+        """
+        SELECT lat, lng FROM driver_location_events
+        WHERE driver_id = track.driver_id AND recorded_at = track.\(time) OFFSET 0
+        """
     }
 
     private static func added(_ column: String) -> String {

@@ -60,6 +60,7 @@ struct Metrics {
         let counters = fanout.counters
         page.gauge("drover_drivers", "Drivers known to this process", fanout.driverCount)
         page.gauge("drover_connections", "Open connections, HTTP and WebSocket", gateway.server?.connectionCount ?? 0)
+        page.gauge("drover_history_exports", "Exports of the past under way", gateway.downloads.count)
         page.gauge("drover_viewers", "Viewers that are logged in", counters.viewers)
         page.gauge("drover_subscriptions", "Drivers watched, summed over viewers", counters.subscriptions)
         page.counter(
@@ -153,6 +154,21 @@ struct Metrics {
         for (name, job) in jobs {
             page.sample("drover_maintenance_duration_seconds", "job=\"\(name)\"", Double(job.lastDuration) / 1e6)
         }
+        if counters.leads { partitions(counters.partitions.current, &page) }
+    }
+
+    private func partitions(_ values: PartitionCounters.Values, _ page: inout MetricsPage) {
+        page.gauge("drover_partitions", "Days of the history at the last look, known to the leader", values.partitions)
+        page.gauge(
+            "drover_partitions_oldest_seconds", "When the oldest of them begins; 0 where there is none",
+            Double(values.oldest ?? 0) / 1e6)
+        page.gauge("drover_partitions_bytes", "Their size with indexes", values.bytes)
+        page.counter("drover_partitions_dropped_total", "Days dropped", values.partitionsDropped)
+        page.counter("drover_archives_written_total", "Archives written and verified", values.archivesWritten)
+        page.counter("drover_archives_rows_total", "Rows in them", values.archivedRows)
+        page.counter("drover_archives_bytes_total", "Their size", values.archivedBytes)
+        page.counter(
+            "drover_archives_deleted_total", "Archives deleted at the end of their life", values.archivesDeleted)
     }
 
     private func stores(_ page: inout MetricsPage) {

@@ -66,7 +66,7 @@ export class DayView {
     if (!this.isOpen) this.onOpen();
     this.#driver = driver;
     document.body.classList.add("replaying");
-    byId("day").hidden = false;
+    byId("day").hidden = byId("player").hidden = false;
     this.map.invalidateSize({ animate: false });
     setText(byId("day-title"), driver);
     byId("date").value = date;
@@ -119,8 +119,8 @@ export class DayView {
     this.#trace = this.#day = null;
     this.#track = new Track(this.gap);
     this.#rows.clear();
+    this.#current = undefined;
     byId("parts").replaceChildren();
-    byId("player").hidden = true;
   }
 
   async #load(date = this.#date) {
@@ -173,9 +173,14 @@ export class DayView {
     setText(byId("day-summary"), day.pings === 0 ? "" : `${distanceWords(day.distance_m)} in `
       + `${countWords(trips, "trip")}, ${countWords(stops, "stop")}, ${countWords(day.pings, "ping")}`);
     this.#trace?.explain(day.parts);
+    const list = byId("parts");
+    const { scrollTop } = list;
+    const held = [...list.children].findIndex((row) => row.contains(document.activeElement));
     this.#rows = new Map(day.parts.map((part) => [part, this.#rowOf(part)]));
-    byId("parts").replaceChildren(...this.#rows.values());
-    this.#current = undefined;
+    list.replaceChildren(...this.#rows.values());
+    // Where a day has grown, the reader stays where it was.
+    list.scrollTop = scrollTop;
+    list.children[held]?.firstElementChild.focus({ preventScroll: true });
     this.#stretch();
   }
 
@@ -184,7 +189,6 @@ export class DayView {
     const parts = this.#day?.parts ?? [];
     const begins = [...parts.map(({ from }) => from), this.#track.from].filter(Boolean);
     if (begins.length === 0) return;
-    byId("player").hidden = false;
     const to = Math.max(...parts.map(({ to }) => to), this.#track.to);
     this.#player.span(Math.min(...begins), to);
     this.#player.explain(parts);
@@ -202,9 +206,10 @@ export class DayView {
     const { signal } = this.#questions;
     try {
       const day = await this.past.day(this.#driver, date, signal);
-      this.#tell("ready", "");
+      if (day.pings > 0) this.#tell("ready", "");
       if (day.pings !== this.#day?.pings) {
         const wasAtEnd = this.#player.isAtEnd;
+        const wasEmpty = this.#track.to === 0;
         this.#day = day;
         this.#explain(day);
         await this.past.track(this.#driver, day, this.#track.to, signal, (points) => {
@@ -212,6 +217,7 @@ export class DayView {
         });
         this.#stretch();
         if (wasAtEnd) this.#player.seek(this.#track.to);
+        if (wasEmpty) this.#lookAt(null);
       }
     } catch (error) {
       // What is there stays, and there is a next time.
@@ -230,7 +236,8 @@ export class DayView {
     const { silence } = moment;
     const how = silence ? `no pings from ${clock.brief(silence.from)} to ${clock.brief(silence.to)}`
       : speedWords(moment.speed);
-    const where = silence || !part ? "" : part.kind === "trip" ? ` · trip ${part.number}` : " · stop";
+    // A phone that saves power says nothing while it stands.
+    const where = !part ? "" : part.kind === "trip" ? ` · trip ${part.number}` : " · stop";
     const before = this.#trace?.drawn;
     this.#trace?.place(moment, `${clock.full(time)} · ${silence ? "no pings" : how}`);
     const view = this.map.getBounds();
@@ -247,9 +254,11 @@ export class DayView {
     if (part === this.#current) return;
     const row = (/** @type {Part|undefined} */ of) => of && this.#rows.get(of)?.firstElementChild;
     row(this.#current)?.removeAttribute("aria-current");
-    this.#current = part;
     row(part)?.setAttribute("aria-current", "true");
-    row(part)?.scrollIntoView({ block: "nearest" });
+    // A part that is the same, only longer, is no reason to scroll.
+    const isSame = this.#current?.kind === part?.kind && this.#current?.from === part?.from;
+    this.#current = part;
+    if (!isSame) row(part)?.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {Part} part */

@@ -64,6 +64,11 @@ export class Player {
   clear() {
     this.pause();
     this.#from = this.#to = this.#time = 0;
+    this.#slider.value = "0";
+    this.#slider.removeAttribute("aria-valuetext");
+    this.#slider.disabled = byId("play").disabled = true;
+    byId("bars").replaceChildren();
+    setText(byId("moment"), "");
   }
 
   /** @param {number} time epoch ms */

@@ -20,6 +20,7 @@ final class HistoryDownload: BodySource {
     private var count = 0
     private var last: Microseconds?
     private var isComplete = false
+    private var isEnded = false
     /// What the first page came to, before the reply's head was written.
     private var first: [UInt8]?
     private var stream: BodyStream?
@@ -56,12 +57,14 @@ final class HistoryDownload: BodySource {
 
     /// Ends it at once, for its reader to see: its credential is no longer good.
     func end() {
+        isEnded = true
         stream?.fail()
         over()
     }
 
     override func wanted(by stream: BodyStream) {
         self.stream = stream
+        guard !isEnded else { return end() }
         if let first {
             self.first = nil
             return give(first, to: stream)

@@ -16,6 +16,12 @@ final class TrackPages {
     private static let retries = 5
     private static let firstDelay = 200
     private static let deadlineMilliseconds = 5_000
+    /// How much of the range a statement looks at first: Postgres plans for every partition that it might read, which over
+    /// a month takes ten times as long as to read a page. Where a window is not enough for a page the next is larger, so
+    /// that few statements pass years without pings.
+    private static let day: Microseconds = 86_400_000_000
+    private static let growth: Microseconds = 8
+    private static let longestWindow: Microseconds = 1 << 50
 
     private let loop: EventLoop
     private let past: PostgresQuestions
@@ -25,6 +31,7 @@ final class TrackPages {
     private let precision: Int32
     /// The fix time of the last row that was read.
     private var after: Microseconds
+    private var window = TrackPages.day
     private var timer: LoopTimer?
     /// Whether everything in the range was read.
     private(set) var isAtEnd = false
@@ -63,12 +70,20 @@ final class TrackPages {
     }
 
     private func ask(_ limit: Int, retriesLeft: Int, delay: Int, _ then: @escaping Answer) {
-        let parameters = [driver.string, Timestamp.fineString(after), Timestamp.fineString(before), String(limit)]
+        let until = min(before, after + 1 + window)
+        let parameters = [driver.string, Timestamp.fineString(after), Timestamp.fineString(until), String(limit)]
         let isAsked = past.ask(
             sql, parameters, binary: true, deadlineMilliseconds: Self.deadlineMilliseconds
         ) { [self] answer in
             switch answer {
-            case .success(let rows): take(rows, limit, then)
+            case .success(let rows):
+                take(rows, limit, until) { result in
+                    if case .success(let points) = result, points.isEmpty, !isAtEnd {
+                        ask(limit, retriesLeft: retriesLeft, delay: delay, then)
+                    } else {
+                        then(result)
+                    }
+                }
             case .failure(let error): failed(error, limit, retriesLeft, delay, then)
             }
         }
@@ -77,7 +92,9 @@ final class TrackPages {
         }
     }
 
-    private func failed(_ error: PostgresError, _ limit: Int, _ retriesLeft: Int, _ delay: Int, _ then: @escaping Answer) {
+    private func failed(
+        _ error: PostgresError, _ limit: Int, _ retriesLeft: Int, _ delay: Int, _ then: @escaping Answer
+    ) {
         guard retriesLeft > 0, [.connection, .transient, .interrupted].contains(error.kind) else {
             return then(.failure(error))
         }
@@ -89,7 +106,7 @@ final class TrackPages {
         timer?.start(afterMilliseconds: delay)
     }
 
-    private func take(_ rows: PostgresRows, _ limit: Int, _ then: Answer) {
+    private func take(_ rows: PostgresRows, _ limit: Int, _ until: Microseconds, _ then: Answer) {
         var points: [TrackPoint] = []
         points.reserveCapacity(rows.count)
         for row in 0..<rows.count {
@@ -99,7 +116,14 @@ final class TrackPages {
             after = point.recordedAt
             points.append(point.coarsened(to: precision))
         }
-        isAtEnd = rows.count < limit
+        if rows.count == limit {
+            window = Self.day
+        } else if until == before {
+            isAtEnd = true
+        } else {
+            after = until - 1
+            window = min(window * Self.growth, Self.longestWindow)
+        }
         then(.success(points))
     }
 }

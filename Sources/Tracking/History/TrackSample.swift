@@ -94,7 +94,7 @@ struct Standing: Sendable {
         let middle = plane.point(sum.x / Double(count), sum.y / Double(count))
         return Stop(
             from: first.at, to: last.at, latitude: middle.latitude, longitude: middle.longitude,
-            pings: last.ordinal - first.ordinal + 1)
+            ordinals: first.ordinal...last.ordinal)
     }
 
     /// The lower one of an even number: of two places far from each other it is not the middle, where nobody was.
@@ -113,7 +113,7 @@ extension Stop {
         let middle = plane.point(place.x * share, place.y * share)
         (stop.latitude, stop.longitude) = (middle.latitude, middle.longitude)
         stop.to = next.to
-        stop.pings += next.pings
+        stop.ordinals = ordinals.lowerBound...next.ordinals.upperBound
         return stop
     }
 }

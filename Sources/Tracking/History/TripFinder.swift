@@ -5,7 +5,7 @@
 ///   inside and no more than `rules.stop` apart, is a bad fix and is overlooked.
 /// - Two stops without a trip between them, no more than `rules.stop` apart in time and a radius apart, are one.
 /// - A trip is what lies between: from the last ping of a stop to the first of the next. It goes somewhere: one of its
-///   pings lies farther than the radius from its first. It ends at a silence; a stop goes on over one where the next ping
+///   pings lies farther than twice the radius from its first. It ends at a silence; a stop goes on over one where the next ping
 ///   is still inside, as phones that save power say nothing while they stand.
 /// - The distance is the sum of the great circles between pings, those over a silence left out.
 ///
@@ -35,6 +35,9 @@ public struct TripFinder: Sendable {
     public private(set) var pings = 0
     /// Metres so far.
     public private(set) var distance = 0.0
+
+    /// How many samples may still become the beginning of a stop.
+    var windowCount: Int { window.count }
 
     /// Nothing found yet.
     public init(_ rules: TripRules) {
@@ -146,7 +149,7 @@ public struct TripFinder: Sendable {
     }
 
     private mutating func endTrip(at end: TrackSample) {
-        guard let start = tripStart, end.at > start.at, end.reach > rules.radius else { return }
+        guard let start = tripStart, end.at > start.at, end.reach > 2 * rules.radius else { return }
         lastTripEnd = end.at
         trips.append(
             Trip(

@@ -29,8 +29,10 @@ public struct Stop: Sendable, Equatable {
     public internal(set) var latitude: Degrees7
     /// Degrees east times 10⁷.
     public internal(set) var longitude: Degrees7
+    /// The numbers of its pings in the track.
+    var ordinals: ClosedRange<Int>
     /// The pings between its ends, both included.
-    public internal(set) var pings: Int
+    public var pings: Int { ordinals.count }
 }
 
 /// A time without pings, longer than `history.track_gap_s`.

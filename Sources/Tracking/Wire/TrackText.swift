@@ -7,16 +7,18 @@ extension JSONWriter {
     }
 
     /// A measurement as the shortest decimal that is read back as the same `Float`, and never with an exponent, which
-    /// XML's decimals do not have. Below 10⁻⁴ it has twelve decimals, above 2²⁴ none.
+    /// XML's decimals do not have.
     mutating func real(_ value: Float) {
         guard value.isFinite else { return raw("0") }
         let text = value.description
-        if text.utf8.contains(UInt8(ascii: "e")) {
-            return value.magnitude < 1
-                ? fixed(Int64((Double(value) * 1e12).rounded()), decimals: 12)
-                : integer(Int64(max(-1e18, min(1e18, Double(value)))))
+        guard let exponent = text.firstIndex(of: "e") else {
+            return raw(text.hasSuffix(".0") ? String(text.dropLast(2)) : text)
         }
-        raw(text.hasSuffix(".0") ? String(text.dropLast(2)) : text)
+        guard value.magnitude < 1 else { return integer(Int64(max(-1e18, min(1e18, Double(value))))) }
+        let zeros = -(Int(text[text.index(after: exponent)...]) ?? 0) - 1
+        raw(value < 0 ? "-0." : "0.")
+        raw(String(repeating: "0", count: zeros))
+        raw(text[..<exponent].filter(\.isNumber))
     }
 
     /// A label without quotes, byte for byte.

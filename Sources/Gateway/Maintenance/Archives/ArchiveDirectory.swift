@@ -26,6 +26,9 @@ struct ArchiveDirectory {
     /// Makes it where it is missing; its parent must be there.
     func prepare() throws(ArchiveError) {
         if mkdir(path, 0o750) != 0, errno != EEXIST { throw .system(path: path, reason: lastSystemError()) }
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw .system(path: path, reason: lastSystemError()) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw .system(path: path, reason: "it is not a directory") }
         guard access(path, R_OK | W_OK | X_OK) == 0 else { throw .system(path: path, reason: lastSystemError()) }
     }
 

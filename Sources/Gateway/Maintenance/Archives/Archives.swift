@@ -5,6 +5,7 @@
 import EventLoop
 import Glibc
 import PostgresClient
+import Tracking
 
 /// A partition, or a table that was one.
 struct DayTable: Equatable {
@@ -110,6 +111,26 @@ struct Archives {
                 manifest.file, manifest.partition, manifest.lowerBound, manifest.upperBound, "\(manifest.rows)",
                 manifest.firstRecordedAt, manifest.lastRecordedAt, "\(manifest.bytes)", manifest.sha256,
             ])
+    }
+
+    /// The files of days that were dropped and had ended at `limit`.
+    func dropped(before limit: Microseconds) throws(PostgresError) -> [String] {
+        let rows = try connection.query(
+            """
+            SELECT file FROM \(schema).history_archives
+            WHERE dropped_at IS NOT NULL AND upper_bound <= $1::timestamptz ORDER BY upper_bound, file
+            """, [ArchiveColumns.time(limit)])
+        return (0..<rows.count).compactMap { rows.text($0, 0) }
+    }
+
+    /// Deletes a file, its row and its manifest.
+    func delete(_ file: String) throws {
+        guard let directory else { throw ArchiveError.noDirectory(file: file) }
+        // Where the manifest is without its file, an earlier call was cut off.
+        guard directory.isTaken(file) else { throw ArchiveError.missing(file: file, directory: directory.path) }
+        try directory.remove(archive: file) {
+            try connection.query("DELETE FROM \(schema).history_archives WHERE file = $1", [file])
+        }
     }
 
     /// Files that may hold this table: its own, and those that a crash kept from getting a row.
