@@ -76,7 +76,8 @@ import Tracking
         #expect(try !String(contentsOfFile: path, encoding: .utf8).contains("jane"))
         #expect(CredentialCache(directory: directory).load(now: 0).keys.sorted() == [Self.hashes[2]])
         cache.withheld = []
-        cache.add(credentials.map { ($0.key, $0.value) })
+        // Who loads writes the file anew, so the first one's is not the file any more.
+        #expect(cache.rewrite(credentials))
         #expect(CredentialCache(directory: directory).load(now: 0) == credentials)
     }
 

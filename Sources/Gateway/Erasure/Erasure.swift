@@ -30,8 +30,8 @@ struct Erasure {
         case redis
         /// Gives the space of deleted rows free to be overwritten.
         case vacuum
-        /// Nothing: the receipt is written.
-        case done
+        /// The receipt takes the place of the name.
+        case receipt
 
         /// The one after it.
         var next: Step {

@@ -64,7 +64,7 @@ final class ErasureExecutor {
         case .archives: try rewriteArchives(erasure, driver)
         case .redis: try removeFromRedis(erasure, driver)
         case .vacuum: try vacuum(erasure)
-        case .done: try finish(erasure)
+        case .receipt: try finish(erasure)
         }
     }
 
