@@ -135,21 +135,6 @@ extension Integration {
             #expect(last == nil, "no last chunk")
         }
 
-        @Test func `more than the most at a time are told to come back`() throws {
-            let (gateway, key, start) = try Self.world(rows: 100_000)
-            let streams = try (0..<64).map { _ in
-                let stream = try ByteStream(port: gateway.port, receiveBytes: 4_096)
-                stream.send(Self.request(key, start))
-                try Self.skipHead(stream)
-                return stream
-            }
-            let stream = try ByteStream(port: gateway.port)
-            stream.send(Self.request(key, start))
-            let reply = try #require(try stream.takeReply())
-            #expect(reply.status == 503 && reply.headers["retry-after"] == "1", "\(reply)")
-            #expect(streams.count == 64)
-        }
-
         @Test func `Postgres away is a 503 before the first byte, and is waited for behind it`() throws {
             let gateway = try RunningGateway(ownPostgres: true)
             let key = try gateway.key("pings:write,history:read")
