@@ -31,6 +31,8 @@ public final class BodyStream {
     /// Whether the source was asked and has not answered.
     private var isAsked = false
     private var isAsking = false
+    /// Whether it goes on when the socket has room.
+    private var waitsForRoom = false
     /// Whether all was written and only has to leave.
     private var isLast = false
     /// What the peer had acknowledged when it was last looked at, in bytes.
@@ -77,6 +79,7 @@ public final class BodyStream {
 
     /// The socket has room again.
     func writable() {
+        waitsForRoom = false
         goOn()
     }
 
@@ -95,7 +98,7 @@ public final class BodyStream {
         var state = pollfd(fd: descriptor, events: Self.peerHasClosed, revents: 0)
         guard poll(&state, 1, 0) == 0 else { return giveUp() }
         let taken = Self.acknowledged(descriptor)
-        if !connection.isBackedUp || taken != acknowledged {
+        if !waitsForRoom || taken != acknowledged {
             acknowledged = taken
             progressAt = second
         } else if second - progressAt >= patience {
@@ -112,7 +115,7 @@ public final class BodyStream {
     fileprivate func goOn() {
         guard let connection, connection.phase == .http else { return }
         if connection.isBackedUp {
-            lws_callback_on_writable(connection.wsi)
+            waitForRoom(connection)
             return
         }
         if isLast {
@@ -120,13 +123,18 @@ public final class BodyStream {
             connection.bodyIsOut()
         } else if isAsking {
             // A source that answers at once gets its next piece in another turn, so that others have theirs.
-            lws_callback_on_writable(connection.wsi)
+            waitForRoom(connection)
         } else if !isAsked {
             isAsked = true
             isAsking = true
             source.wanted(by: self)
             isAsking = false
         }
+    }
+
+    private func waitForRoom(_ connection: WebConnection) {
+        waitsForRoom = true
+        lws_callback_on_writable(connection.wsi)
     }
 
     /// False where the connection is lost.

@@ -2,6 +2,7 @@
 // written down a second time, from the pings alone.
 
 import EventLoop
+import Logging
 import PostgresClient
 import Testing
 import Tracking
@@ -16,8 +17,9 @@ extension HistoryFixture {
         change(&settings)
         let cutOff = PostgresCutOff()
         return MaintenanceSession(
-            try PostgresConnection(PostgresAddress(configuration.postgresURL), cutOff: cutOff), settings, cutOff: cutOff
-        )
+            try PostgresConnection(PostgresAddress(configuration.postgresURL), cutOff: cutOff), settings,
+            cutOff: cutOff,
+            MaintenanceCounters([]), Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// Runs the roll-up until it says that there is no more.
