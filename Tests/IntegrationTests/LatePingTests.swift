@@ -1,5 +1,6 @@
 // A ping that comes a day late: everything about that day changes as if it had come in time.
 
+import DroverClient
 import LocalServers
 import Testing
 
