@@ -87,6 +87,9 @@ public final class GatewayProcess {
         } catch {
             history.requestStop(flushDeadlineMilliseconds: 0)
             maintenance.stop()
+            // libuv aborts where a socket that it still watches has become another's.
+            postgres.close()
+            past.close()
             throw error
         }
         gateway.start(server, redis: redisAddress)

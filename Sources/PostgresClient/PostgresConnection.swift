@@ -151,9 +151,13 @@ public final class PostgresConnection {
 
     /// Whether the connection, idle, still stands; reads what the server may have said meanwhile.
     public var isAlive: Bool {
-        var watched = pollfd(fd: handle.socket, events: Int16(POLLIN), revents: 0)
-        if poll(&watched, 1, 0) > 0, (try? handle.consume()) == nil { return false }
-        return !handle.isBroken
+        // What the server said last is read before the end of the connection is.
+        while !handle.isBroken {
+            var watched = pollfd(fd: handle.socket, events: Int16(POLLIN), revents: 0)
+            guard poll(&watched, 1, 0) > 0 else { return true }
+            if (try? handle.consume()) == nil { return false }
+        }
+        return false
     }
 
     private func finish(_ what: String, until deadline: Int64? = nil) throws(PostgresError) -> PostgresRows {

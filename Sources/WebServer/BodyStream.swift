@@ -173,8 +173,9 @@ public final class BodyStream {
 
 extension WebConnection {
     /// Answers the current request with a body that `source` gives as it is read, and asks for its first piece. The
-    /// connection ends with it: what the client sends meanwhile is dropped (RFC 9112 section 9.6). A client that takes nothing for `bodyPatienceSeconds`
-    /// is cut off. A HEAD is answered whole, and the source is not asked. False where the client has gone.
+    /// connection ends with it: what the client sends meanwhile is dropped (RFC 9112 section 9.6). A client that takes
+    /// nothing for `bodyPatienceSeconds` is cut off. A HEAD is answered whole, and the source is not asked. False where the
+    /// client has gone.
     @discardableResult
     public func openBody(status: Int = 200, headers: [(String, String)], source: BodySource) -> Bool {
         guard phase == .http, let request else { return false }

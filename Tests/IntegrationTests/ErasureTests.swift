@@ -140,7 +140,7 @@ extension Integration {
             let key = try gateway.key(Self.permissions)
             try gateway.awaitStores()
             try gateway.post([TestPing(Self.driver, at: now())], token: key)
-            try eventually("the hash is there") { try !gateway.redisTraces(of: Self.driver).isEmpty }
+            try eventually("the hash and the member are there") { try gateway.redisTraces(of: Self.driver).count == 2 }
             let response = try gateway.http("DELETE", "/v1/drivers/\(Self.driver)/telemetry", token: key)
             try #require(response.status == 200, "\(response.text)")
             #expect(try JSON(parsing: response.text)["removed"]["redis_keys"].integer == 2)

@@ -8,7 +8,7 @@ import Testing
 extension Integration {
     @Suite("A long export", .serialized)
     struct HistoryStream {
-        private static let rows = 300_000
+        private static let rows = wantsLongTests ? 300_000 : 100_000
 
         /// A gateway with a day's worth of one driver that was written straight into Postgres.
         private static func world(rows: Int = rows) throws -> (gateway: RunningGateway, key: String, start: Int64) {

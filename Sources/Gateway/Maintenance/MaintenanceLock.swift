@@ -14,38 +14,42 @@ enum MaintenanceLock {
         try connection.query("SELECT pg_advisory_unlock(\(key("lead", schema)))")
     }
 
-    /// Runs `body` while nobody else does maintenance. Waits for that at most so long; then it throws who is in the way.
+    /// Runs `body` while nobody else does maintenance in `schema` (unquoted); within a `body` of the same connection it
+    /// runs at once. Waits at most so long; then it throws who is in the way. Not within a transaction.
     static func whileAlone<Result>(
         _ connection: PostgresConnection, schema: String, withinMilliseconds limit: Int, _ body: () throws -> Result
     ) throws -> Result {
-        try take(connection, schema, limit)
+        let key = key("work", schema)
+        try take(connection, key, limit)
         // A connection that has broken has given the lock back already.
-        defer { _ = try? connection.query("SELECT pg_advisory_unlock(\(key("work", schema)))") }
+        defer { _ = try? connection.query("SELECT pg_advisory_unlock(\(key))") }
         return try body()
     }
 
-    private static func take(_ connection: PostgresConnection, _ schema: String, _ limit: Int) throws(PostgresError) {
-        try connection.run("SET lock_timeout = \(limit)")
+    private static func take(_ connection: PostgresConnection, _ key: String, _ limit: Int) throws(PostgresError) {
         do {
-            try connection.query("SELECT pg_advisory_lock(\(key("work", schema)))")
+            try connection.run("BEGIN; SET LOCAL lock_timeout = \(limit); SELECT pg_advisory_lock(\(key)); COMMIT")
         } catch {
+            // 55P03: the lock was not to be had in time.
             guard error.sqlState == "55P03" else { throw error }
-            throw error.advising(try holder(connection, schema))
+            try connection.run("ROLLBACK")
+            throw PostgresError(
+                .transient, "maintenance is under way by \(try holder(connection, key))",
+                advice: "Try again when it is done.")
         }
-        try connection.run("RESET lock_timeout")
     }
 
-    private static func holder(_ connection: PostgresConnection, _ schema: String) throws(PostgresError) -> String {
+    private static func holder(_ connection: PostgresConnection, _ key: String) throws(PostgresError) -> String {
         let rows = try connection.query(
             """
-            SELECT l.pid, coalesce(nullif(a.application_name, ''), 'a session')
-            FROM pg_locks l JOIN pg_stat_activity a USING (pid), (SELECT \(key("work", schema)) AS key) k
+            SELECT format('%s (process %s of Postgres, %s, since %s)', coalesce(nullif(a.application_name, ''), 'somebody'),
+                a.pid, coalesce('from ' || host(a.client_addr), 'on its machine'), date_trunc('second', a.backend_start))
+            FROM pg_locks l JOIN pg_stat_activity a USING (pid), (SELECT \(key) AS key) k
             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-                AND l.classid = (k.key >> 32 & 4294967295)::oid AND l.objid = (k.key & 4294967295)::oid
+                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND l.classid::bigint = (k.key >> 32) & 4294967295 AND l.objid::bigint = k.key & 4294967295
             """)
-        guard rows.count > 0 else { return "Try again." }
-        return
-            "Maintenance is under way in \(rows.text(0, 1) ?? "") (backend \(rows.text(0, 0) ?? "")): try again later."
+        return rows.count > 0 ? rows.text(0, 0) ?? "another process" : "another process"
     }
 
     private static func key(_ what: String, _ schema: String) -> String {

@@ -4,7 +4,7 @@
 /// A file and its manifest are written as `….partial` and synced. Then the file is renamed, then the manifest. So at any
 /// moment either the manifest names the file that is there, or a `.partial` manifest does: `recover` finds the latter and
 /// ends the work. Whatever else is `.partial` was never finished and is removed. One schema has a directory for itself, and
-/// whoever works in it holds `ArchiveLock`.
+/// whoever works in it holds `MaintenanceLock`.
 import Foundation
 import PostgresClient
 

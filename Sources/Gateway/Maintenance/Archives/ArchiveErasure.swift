@@ -21,16 +21,16 @@ struct ArchiveErasure: Equatable {
 
 extension Archives {
     /// Takes the rows of `driver` received at or before `receivedThrough` (microseconds since 1970) out of every archive
-    /// that has a row in `history_archives` or lies in the directory. Waits for the lock of archives at most ten seconds.
+    /// that has a row in `history_archives` or lies in the directory. Waits for the lock of maintenance at most ten seconds.
     ///
     /// `progress` is called after each file; where it throws, the erasing ends there and can be begun again. Throws
     /// `ArchiveError.missing` where a file with a row is not in the directory, before anything is changed, `.damaged` where
-    /// one cannot be read, `.busy` where the lock could not be had, and `PostgresError`.
+    /// one cannot be read, and `PostgresError`, also where the lock could not be had.
     @discardableResult
     func erase(
         driver: String, receivedThrough: Microseconds, progress: (ArchiveErasure) throws -> Void = { _ in }
     ) throws -> ArchiveErasure {
-        try ArchiveLock.hold(connection, schema: schemaName, milliseconds: 10_000) {
+        try MaintenanceLock.whileAlone(connection, schema: schemaName, withinMilliseconds: 10_000) {
             try eraseLocked(driver, ArchiveColumns.time(receivedThrough), progress)
         }
     }

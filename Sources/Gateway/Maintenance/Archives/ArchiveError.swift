@@ -10,8 +10,6 @@ enum ArchiveError: Error, Equatable, CustomStringConvertible {
     case missing(file: String, directory: String)
     /// There is something to do with archives, and no directory is configured.
     case noDirectory(file: String)
-    /// Another process is at work on the partitions and archives of this schema.
-    case busy(who: String)
 
     /// One line: what is wrong, and what to do next.
     var description: String {
@@ -27,8 +25,6 @@ enum ArchiveError: Error, Equatable, CustomStringConvertible {
         case .noDirectory(let file):
             "the archive \(file) is known, but no directory for archives is set. Set DROVER_HISTORY_ARCHIVE_DIRECTORY, or "
                 + "delete its row in history_archives"
-        case .busy(let who):
-            "the partitions and archives are being worked on by \(who). Try again when it is done"
         }
     }
 }

@@ -16,7 +16,7 @@ struct DayTable: Equatable {
     let upper: String
 }
 
-/// Works on the connection of one thread, under `ArchiveLock`.
+/// Works on the connection of one thread, under `MaintenanceLock`.
 struct Archives {
     /// The row of a file.
     struct Row: Equatable {

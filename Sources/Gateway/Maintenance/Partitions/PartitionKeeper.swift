@@ -103,8 +103,8 @@ struct PartitionKeeper {
     }
 
     private func locked(_ body: () throws -> Void) throws {
-        try ArchiveLock.hold(
-            connection, schema: configuration.postgresSchema, milliseconds: lockMilliseconds, body)
+        try MaintenanceLock.whileAlone(
+            connection, schema: configuration.postgresSchema, withinMilliseconds: lockMilliseconds, body)
     }
 
     private func isDue(_ entry: PartitionEntry, _ now: Microseconds) -> Bool {

@@ -36,7 +36,7 @@ enum PartitionError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Works on the connection of one thread, outside of a transaction, under `ArchiveLock`.
+/// Works on the connection of one thread, outside of a transaction, under `MaintenanceLock`.
 struct PartitionRemoval {
     private static let attempts = 3
 
