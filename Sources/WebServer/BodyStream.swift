@@ -2,7 +2,6 @@
 /// in memory for a slow reader.
 import CLibwebsockets
 import EventLoop
-import Glibc
 
 /// Where the pieces of a streamed body come from. Override both; they run on the loop's thread.
 open class BodySource {
@@ -21,9 +20,6 @@ open class BodySource {
 /// A body that is being written. HTTP/1.1 gets it in chunks (RFC 9112 section 7.1), HTTP/1.0 up to the end of the
 /// connection. It has its room in the exchange, so that no other connection grows by it.
 public final class BodyStream {
-    /// POLLRDHUP of Linux's poll.h, which glibc shows only to GNU's own sources.
-    private static let peerHasClosed: Int16 = 0x2000
-
     private let source: BodySource
     /// Nil once the body is over. The connection holds the stream until then.
     private var connection: WebConnection?
@@ -95,9 +91,9 @@ public final class BodyStream {
         guard let connection else { return }
         let descriptor = lws_get_socket_fd(connection.wsi)
         // Behind a full socket the library does not read, and so does not hear that the other side has closed.
-        var state = pollfd(fd: descriptor, events: Self.peerHasClosed, revents: 0)
-        guard poll(&state, 1, 0) == 0 else { return giveUp() }
-        let taken = Self.acknowledged(descriptor)
+        guard !SocketState.hasEnded(descriptor) else { return giveUp() }
+        // The library's own queue tells nothing, since it is behind a send buffer of up to megabytes.
+        let taken = SocketState.acknowledgedBytes(descriptor)
         if !waitsForRoom || taken != acknowledged {
             acknowledged = taken
             progressAt = second
@@ -156,18 +152,6 @@ public final class BodyStream {
             return false
         }
         return true
-    }
-
-    /// How many bytes the peer's kernel has acknowledged: `tcpi_bytes_acked` of linux/tcp.h's struct tcp_info, whose fields
-    /// never move. The library's own queue tells nothing, since it is behind a send buffer of up to megabytes.
-    private static func acknowledged(_ descriptor: Int32) -> UInt64 {
-        withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { buffer in
-            var length = socklen_t(buffer.count)
-            guard getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, buffer.baseAddress, &length) == 0,
-                length == buffer.count
-            else { return 0 }
-            return buffer.load(fromByteOffset: 120, as: UInt64.self)
-        }
     }
 }
 

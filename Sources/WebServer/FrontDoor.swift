@@ -103,7 +103,7 @@ final class FrontDoor {
         switch RequestHead.judge(bytes.span, maximumBody: maximumBody) {
         case .incomplete:
             // Woken without anything new: the client has ended its side, and the request will never be whole.
-            if count == visitor.seen, hasEnded(descriptor) { return end(visitor) }
+            if count == visitor.seen, SocketState.hasEnded(descriptor) { return end(visitor) }
             visitor.seen = count
             setLowWater(descriptor, count + 1)
             wait(visitor)
@@ -130,12 +130,6 @@ final class FrontDoor {
         }
         guard let poll = visitor.poll else { return end(visitor) }
         poll.watch(.readable)
-    }
-
-    private func hasEnded(_ descriptor: Int32) -> Bool {
-        // POLLRDHUP, which Swift sees only with _GNU_SOURCE.
-        var state = pollfd(fd: descriptor, events: 0x2000, revents: 0)
-        return poll(&state, 1, 0) > 0
     }
 
     private func setLowWater(_ descriptor: Int32, _ bytes: Int) {
