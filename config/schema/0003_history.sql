@@ -1,5 +1,9 @@
 -- The past: roll-ups, archives, erasures, and who is connected.
 
+-- Pings come about in the order of their times, so a few bytes a page range tell where a time is: what a question about
+-- everybody at some time needs, such as active_driver_locations, since the primary key begins with the driver.
+CREATE INDEX driver_location_events_recorded_at ON driver_location_events USING brin (recorded_at);
+
 -- Each driver's hours, brought up to date by the gateway every history.rollup_s. Hours are UTC's. A segment between two
 -- pings belongs to the hour that it ends in; silence longer than history.track_gap_s is no segment.
 CREATE TABLE driver_location_hourly (
