@@ -257,6 +257,8 @@ final class Gateway: WebApplication {
     }
 
     private func everySecond() {
+        // Right after a first start the tables may not be there yet.
+        if !erasures.isRegistered, postgres?.isConnected == true { erasures.look() }
         let now = SystemClock.wallMicroseconds()
         pipeline.fanout.sweep(now: now)
         if let redis {

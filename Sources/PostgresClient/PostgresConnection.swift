@@ -52,19 +52,7 @@ public final class PostgresConnection {
     @discardableResult
     public func copy(_ statement: String, _ bytes: UnsafeRawBufferPointer) throws(PostgresError) -> Int {
         let deadline = SystemClock.monotonicMicroseconds() + patience
-        try handle.send(statement, nil)
-        try flush(until: deadline)
-        guard let opening = try nextResult(until: deadline) else {
-            throw PostgresError(.schema, "Postgres gave no answer to COPY")
-        }
-        let status = PQresultStatus(opening)
-        let refusal = handle.error(of: opening)
-        PQclear(opening)
-        if let refusal {
-            try drainResults(until: deadline)
-            throw refusal
-        }
-        precondition(status == PGRES_COPY_IN, "not a COPY FROM STDIN: \(statement)")
+        try beginCopy(statement, PGRES_COPY_IN, until: deadline)
         // libpq copies what it is given, so hand it over in pieces and let each go to the kernel first.
         var sent = 0
         while sent < bytes.count {
@@ -91,20 +79,7 @@ public final class PostgresConnection {
     /// thrown away, and the connection stays good: a request to cancel could meet the statement after it.
     @discardableResult
     public func copyOut(_ statement: String, write: (UnsafeRawBufferPointer) throws -> Void) throws -> Int {
-        try handle.send(statement, nil)
-        let deadline = SystemClock.monotonicMicroseconds() + patience
-        try flush(until: deadline)
-        guard let opening = try nextResult(until: deadline) else {
-            throw PostgresError(.schema, "Postgres gave no answer to COPY")
-        }
-        let status = PQresultStatus(opening)
-        let refusal = handle.error(of: opening)
-        PQclear(opening)
-        if let refusal {
-            try drainResults(until: deadline)
-            throw refusal
-        }
-        precondition(status == PGRES_COPY_OUT, "not a COPY TO STDOUT: \(statement)")
+        try beginCopy(statement, PGRES_COPY_OUT, until: SystemClock.monotonicMicroseconds() + patience)
         var failure: (any Error)?
         var waitingSince = SystemClock.monotonicMicroseconds()
         while true {
@@ -125,6 +100,25 @@ public final class PostgresConnection {
             default: throw handle.error
             }
         }
+    }
+
+    /// Sends a COPY, and reads that the server has begun it.
+    private func beginCopy(
+        _ statement: String, _ expected: ExecStatusType, until deadline: Int64
+    ) throws(PostgresError) {
+        try handle.send(statement, nil)
+        try flush(until: deadline)
+        guard let opening = try nextResult(until: deadline) else {
+            throw PostgresError(.schema, "Postgres gave no answer to COPY")
+        }
+        let status = PQresultStatus(opening)
+        let refusal = handle.error(of: opening)
+        PQclear(opening)
+        if let refusal {
+            try drainResults(until: deadline)
+            throw refusal
+        }
+        precondition(status == expected, "not a COPY of this direction: \(statement)")
     }
 
     /// Runs `body` between BEGIN and COMMIT, or ROLLBACK where it throws. `prologue` follows BEGIN in the same message:

@@ -52,7 +52,7 @@ import Zstandard
         let driver = try #require(DriverID(name))
         let request = ErasureRequest(
             driver: driver, pseudonym: Pseudonym(of: driver, secret: [1, 2, 3]),
-            reachesTo: someNoon - 100 * 60_000_000, keepsRegistration: false, origin: .commandLine)
+            reachesTo: someNoon - 100 * 60_000_000, keepsRegistration: false, origin: .commandLine, node: nil)
         try fixture.connection().query(request.statement("public"), request.parameters)
     }
 

@@ -143,7 +143,7 @@ extension Integration {
             try eventually("the hash and the member are there") { try gateway.redisTraces(of: Self.driver).count == 2 }
             let response = try gateway.http("DELETE", "/v1/drivers/\(Self.driver)/telemetry", token: key)
             try #require(response.status == 200, "\(response.text)")
-            #expect(try JSON(parsing: response.text)["removed"]["redis_keys"].integer == 2)
+            #expect(try JSON(parsing: response.text)["removed"]["redis_keys"].integer == 2, "\(response.text)")
             #expect(try gateway.traces(of: Self.driver) == [])
         }
     }

@@ -69,7 +69,7 @@ extension PageTests {
                 try page.press("Escape")
                 try page.wait("the fleet is back", "document.getElementById('drivers').checkVisibility()")
                 #expect(try page.value("location.hash") == "")
-                #expect(try page.value("document.activeElement.textContent") == "Day")
+                try page.wait("the keyboard is back", "document.activeElement.textContent === 'Day'")
                 #expect(try page.value("document.querySelectorAll('.replay, .stop-icon').length") == 0)
                 #expect(try page.value("+getComputedStyle(\(Page.icon("van-1"))).opacity") == 1)
                 #expect(page.complaints == [])

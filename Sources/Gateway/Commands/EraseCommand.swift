@@ -64,7 +64,8 @@ public struct EraseCommand {
         guard let secret else { throw CommandError("the table audit_key has no secret. Set DROVER_ACCESS_AUDIT_KEY") }
         let request = ErasureRequest(
             driver: driver, pseudonym: Pseudonym(of: driver, secret: secret),
-            reachesTo: SystemClock.wallMicroseconds(), keepsRegistration: keepsRegistration, origin: .commandLine)
+            reachesTo: SystemClock.wallMicroseconds(), keepsRegistration: keepsRegistration, origin: .commandLine,
+            node: nil)
         let devices = try connection.query(request.statement(schema), request.parameters)
         let revoked = (0..<devices.count).compactMap { devices.text($0, 0) }.map { ControlBus.Message.revoked($0) }
         do {

@@ -12,6 +12,8 @@ struct ErasureRequest {
     let reachesTo: Microseconds
     let keepsRegistration: Bool
     let origin: AuditOrigin
+    /// The gateway that asks, which is waited for even where nobody knew of it yet; nil for the command.
+    let node: String?
 
     /// The rows are the ids of devices that are no longer valid. A device that went on reporting would be known again a
     /// moment later; its row goes with the rest of the registration.
@@ -24,7 +26,10 @@ struct ErasureRequest {
         trail AS (
             INSERT INTO \(schema).api_audit_logs (actor, action, subject, detail, address)
             SELECT $6, 'telemetry.erase', $7,
-                jsonb_build_object('erasure', id, 'keeps_registration', keeps_registration), $8 FROM made)
+                jsonb_build_object('erasure', id, 'keeps_registration', keeps_registration), $8 FROM made),
+        node AS (
+            INSERT INTO \(schema).ingest_checkpoints (node_id, lsn) SELECT $9::text, 0 WHERE $9::text IS NOT NULL
+            ON CONFLICT DO NOTHING)
         UPDATE \(schema).driver_devices SET revoked_at = now()
         WHERE driver_id = $2 AND revoked_at IS NULL AND NOT $5::boolean RETURNING id
         """
@@ -34,7 +39,7 @@ struct ErasureRequest {
     var parameters: [String?] {
         [
             id, driver.string, pseudonym.hexadecimal, "\(reachesTo)", "\(keepsRegistration)", origin.actor,
-            pseudonym.name, origin.address,
+            pseudonym.name, origin.address, node,
         ]
     }
 }

@@ -1,4 +1,5 @@
 /// Erasures in Postgres as the gateway's loop asks for them.
+import Journal
 import PostgresClient
 import Tracking
 
@@ -7,8 +8,10 @@ struct ErasureStore {
     let postgres: PostgresQuestions?
     private let configuration: Configuration
     private let schema: String
+    private let node: String
 
     init(_ gateway: Gateway) {
+        node = gateway.pipeline.journal.nodeID
         postgres = gateway.postgres
         configuration = gateway.configuration
         schema = quotedIdentifier(gateway.configuration.postgresSchema)
@@ -25,7 +28,7 @@ struct ErasureStore {
             case .success(let secret):
                 let request = ErasureRequest(
                     driver: driver, pseudonym: Pseudonym(of: driver, secret: secret), reachesTo: reachesTo,
-                    keepsRegistration: keepsRegistration, origin: origin)
+                    keepsRegistration: keepsRegistration, origin: origin, node: node)
                 postgres.askNow(request.statement(schema), request.parameters) { answer in
                     then(answer.map { rows in (request.id, (0..<rows.count).compactMap { rows.text($0, 0) }) })
                 }

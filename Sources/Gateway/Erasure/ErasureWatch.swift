@@ -35,7 +35,8 @@ final class ErasureWatch {
     private var known: [String: Known] = [:]
     /// Of each driver with an erasure under way, up to when it reaches.
     private var reach: [DriverID: Microseconds] = [:]
-    private var isRegistered = false
+    /// Whether Postgres knows of this gateway, so that an erasure waits for it.
+    private(set) var isRegistered = false
     private var isLooking = false
     private var mustLookAgain = false
     private var timer: LoopTimer?

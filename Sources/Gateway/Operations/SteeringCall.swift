@@ -58,7 +58,8 @@ struct SteeringCall {
         case .success(let value): then(value)
         case .failure(let error):
             if ![.connection, .transient, .interrupted].contains(error.kind) {
-                gateway.log.error("Postgres refuses", metadata: ["reason": "\(error)", "path": "\(request.path)"])
+                // Without the path: it may name a driver whose telemetry is being erased.
+                gateway.log.error("Postgres refuses", metadata: ["reason": "\(error)", "method": "\(request.method)"])
             }
             postgresIsAway()
         }
