@@ -32,7 +32,7 @@ struct FieldLayout: Sendable, Equatable {
         /// Of the position when the field is written.
         case age
         /// The event's id, the same at every attempt to deliver it.
-        case id
+        case event
         /// The event's type in Drover's word, and in the platform's.
         case type, status
         /// When the event happened.
@@ -154,7 +154,7 @@ extension FieldLayout.Value {
         case .age: [.ms, .s]
         case .point: [.geojson, .wkt, .latlng]
         case .distance: [.m, .km, .mi]
-        case .driver, .order, .user, .latitude, .longitude, .accuracy, .heading, .id, .type, .status, .notes,
+        case .driver, .order, .user, .latitude, .longitude, .accuracy, .heading, .event, .type, .status, .notes,
             .confidence:
             []
         }
@@ -165,7 +165,7 @@ extension FieldLayout.Value {
         case .driver, .latitude, .longitude, .point, .accuracy, .speed, .heading, .recordedAt, .receivedAt:
             [.hash, .row, .event]
         case .order, .user, .age, .eta, .confidence, .distance: [.row, .event]
-        case .id, .type, .status, .at, .notes: [.event]
+        case .event, .type, .status, .at, .notes: [.event]
         }
     }
 }
