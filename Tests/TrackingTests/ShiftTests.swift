@@ -82,7 +82,7 @@ private struct MinuteModel {
     }
 
     @Test func `an empty or backward span is no shift`() {
-        #expect(shifts((noon, noon), (noon, noon - 1)) == .none)
+        #expect(shifts((noon, noon), (noon, noon - 1)) == .never)
         #expect(shifts((noon, .max)).nextChange(after: noon) == nil)
         #expect(Shifts.always.contains(.min) && Shifts.always.contains(.max - 1))
     }
@@ -184,7 +184,7 @@ private struct MinuteModel {
     @Test func `where they are not required, only those of whom something is said are off shift`() {
         var judge = Judge(rules: JudgeRules())
         let (one, other) = (judge.addDriver(), judge.addDriver())
-        judge.shifts.set(.none, of: one)
+        judge.shifts.set(.never, of: one)
         var first = ping(noon)
         var second = ping(noon)
         #expect(judge.judge(&first, of: one, now: noon).words == "off_shift")

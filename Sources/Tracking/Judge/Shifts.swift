@@ -32,7 +32,7 @@ public struct Shifts: Sendable, Equatable {
     private var count: UInt8
 
     /// Never on shift.
-    public static let none = Shifts()
+    public static let never = Shifts()
     /// Always on shift.
     public static let always: Shifts = {
         var shifts = Shifts()
