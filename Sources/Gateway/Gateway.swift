@@ -135,6 +135,7 @@ final class Gateway: WebApplication {
             switch message {
             case .revoked(let id): access.revoke(id)
             case .assigned(let subject): assignments.onAnnouncement?(subject)
+            case .driverState(let driver): onDriverState?(driver)
             case .erasure:
                 erasures.look()
                 self.maintenance?.wake()
