@@ -22,6 +22,7 @@ struct Migration: Sendable {
         Migration(1, "initial", PackageResources._001_initial_sql),
         Migration(2, "access", PackageResources._002_access_sql),
         Migration(3, "history", PackageResources._003_history_sql),
+        Migration(4, "systems", PackageResources._004_systems_sql),
     ]
 }
 
