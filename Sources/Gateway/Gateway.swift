@@ -28,6 +28,8 @@ final class Gateway: WebApplication {
     let past: PostgresQuestions?
     /// The platform's own database; nil where the configuration has no statements.
     let systemDatabase: SystemDatabase?
+    /// The platform's trail of who watched whom; nil where it has none.
+    let watching: Watching?
     /// Exports of the past that are under way.
     let downloads = Downloads()
     let history: HistoryWriter?
@@ -95,7 +97,9 @@ final class Gateway: WebApplication {
         var busNow: () -> ControlBus? = { nil }
         var erasuresNow: () -> ErasureWatch? = { nil }
         assignments = AssignmentStore(
-            postgres: postgres, schema: configuration.postgresSchema, bus: { busNow() })
+            postgres: postgres, schema: configuration.postgresSchema,
+            platform: PlatformAssignments(systemDatabase, configuration.system), bus: { busNow() })
+        watching = Watching(loop: loop, systemDatabase, configuration.system)
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
             configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() })
@@ -107,6 +111,7 @@ final class Gateway: WebApplication {
         erasures = ErasureWatch(gateway: self)
         access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
+        if let platform = access.platform { follow(platform) }
     }
 
     /// Starts the timers and connections. `server` is this application's.
@@ -181,6 +186,7 @@ final class Gateway: WebApplication {
         bus?.close()
         access.close()
         erasures.close()
+        watching?.close()
         systemDatabase?.close()
     }
 
@@ -365,31 +371,11 @@ final class Gateway: WebApplication {
         }
     }
 
-    /// The subject's drivers, or those of any where it is nil, have changed: credentials that are limited to it may see
-    /// less from now on.
-    func reauthorize(_ subject: Subject?) {
-        server?.forEachConnection { connection in
-            guard let session = connection.session as? TrackSocket, let credential = session.credential,
-                credential.party != .viewer, let scope = credential.scope, subject.map(scope.names) ?? true
-            else { return }
-            session.reauthorize()
-        }
-    }
-
     override func notice(_ text: String) {
         log.notice("\(text)")
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
         Problem.response(status, code, detail)
-    }
-
-    private func closeConnections(of credential: String) {
-        downloads.end(of: credential)
-        server?.forEachConnection { connection in
-            if (connection.session as? CredentialSession)?.credential?.id == credential {
-                connection.close(code: 4403, reason: "the credential was revoked")
-            }
-        }
     }
 }

@@ -69,7 +69,8 @@ extension Integration {
             }
         }
 
-        @Test func `a customer follows the own order while it is on its way, through a hand-over, to the door`() throws {
+        @Test func `a customer follows the own order while it is on its way, through a hand-over, to the door`() throws
+        {
             let shop = try Shop()
             let phones = try Self.riders[0...1].map { try Phone(shop, try shop.session($0, role: "rider")) }
             let listener = try shop.gateway.redisProbe()
@@ -97,7 +98,8 @@ extension Integration {
             // Ana sees what is hers and on its way, and nothing else.
             let ana = try ScreenedViewer(shop.gateway, try shop.session(Self.ana, role: "customer"))
             let orders = [Self.onItsWay, Self.inTheOven, Self.bens].map { "order:\($0)" }
-            let answer = try #require(try ana.subscribe(orders + ["rider:\(Self.riders[0])", "driver:\(Self.riders[0])"]).last)
+            let answer = try #require(
+                try ana.subscribe(orders + ["rider:\(Self.riders[0])", "driver:\(Self.riders[0])"]).last)
             #expect(answer["subscribed"].names == [orders[0]])
             #expect(answer["refused"][orders[1]].string == "forbidden")
             #expect(answer["refused"][orders[2]].string == "forbidden")
@@ -150,7 +152,8 @@ extension Integration {
         @Test func `a session ends with its life, with its key, and with its user's role`() throws {
             let shop = try Shop()
             // Its own life.
-            let short = try ScreenedViewer(shop.gateway, try shop.session(Self.ana, role: "customer", milliseconds: 1_500))
+            let short = try ScreenedViewer(
+                shop.gateway, try shop.session(Self.ana, role: "customer", milliseconds: 1_500))
             #expect(try short.socket.closure().code == 4401)
             // The shop logs her out.
             let session = try shop.session(Self.ana, role: "customer")
@@ -162,7 +165,9 @@ extension Integration {
             try shop.redis.command("DEL", "session:\(session)", "session:\(rider)")
             #expect(try ana.socket.closure(within: 20).code == 4403)
             #expect(try phone.socket.closure(within: 20).code == 4403)
-            #expect(try shop.gateway.http("POST", "/v1/pings", token: rider, body: TestPing(nil, at: now()).json).status == 401)
+            #expect(
+                try shop.gateway.http("POST", "/v1/pings", token: rider, body: TestPing(nil, at: now()).json).status
+                    == 401)
             // A rider who is none any more, whatever his session says.
             let former = try shop.session(Self.riders[3], role: "rider")
             let last = try Phone(shop, former)
@@ -175,7 +180,9 @@ extension Integration {
         @Test func `nobody gets in by a role that is not his, nor by what is no session`() throws {
             let shop = try Shop()
             let customer = try shop.session(Self.ana, role: "customer")
-            #expect(try shop.gateway.http("POST", "/v1/pings", token: customer, body: TestPing(nil, at: now()).json).status == 403)
+            #expect(
+                try shop.gateway.http("POST", "/v1/pings", token: customer, body: TestPing(nil, at: now()).json).status
+                    == 403)
             let socket = try shop.gateway.webSocket("/v1/ingest", token: customer, subprotocols: "drover.ingest.v1")
             #expect(try socket.closure().code == 4403)
             // A session that lies about its role, one of a role that does not exist, one without a user.
@@ -204,7 +211,9 @@ extension Integration {
             let list = try shop.gateway.http("GET", "/v1/drivers?group=\(today)", token: staff)
             #expect(
                 try JSON(parsing: list.text)["drivers"].array.compactMap { $0["driver_id"].string } == [Self.riders[0]])
-            #expect(try shop.gateway.http("GET", "/v1/drivers?group=2026-02-31", token: staff).text.contains("\"drivers\":[]"))
+            #expect(
+                try shop.gateway.http("GET", "/v1/drivers?group=2026-02-31", token: staff).text.contains(
+                    "\"drivers\":[]"))
             let admin = try shop.session(Self.admin, role: "admin")
             #expect(try shop.gateway.drivers("orders/\(Self.onItsWay)", key: admin) == [Self.riders[0]])
             #expect(try shop.gateway.drivers("orders/\(Self.inTheOven)", key: admin) == [])

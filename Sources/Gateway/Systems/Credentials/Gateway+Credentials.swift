@@ -1,4 +1,4 @@
-/// What a change of a platform's credentials means for the connections that are open.
+/// What a change of credentials, of subjects or of who carries them means for the connections that are open.
 import Tracking
 import WebServer
 
@@ -19,6 +19,27 @@ extension Gateway {
         credentials.onEnd = { [unowned self] credential, end in
             if !end.isShared { downloads.end(of: credential.id) }
             forEachSession(with: credential, end.isShared) { $0.end(hasExpired: end.hasExpired) }
+        }
+    }
+
+    /// Ends what one of Drover's own credentials, which was revoked, holds open.
+    func closeConnections(of credential: String) {
+        downloads.end(of: credential)
+        server?.forEachConnection { connection in
+            if let session = connection.session as? CredentialSession, session.credential?.id == credential {
+                session.end(hasExpired: false)
+            }
+        }
+    }
+
+    /// The subject's drivers, or those of any where it is nil, have changed: credentials that are limited to it may see
+    /// less from now on.
+    func reauthorize(_ subject: Subject?) {
+        server?.forEachConnection { connection in
+            guard let session = connection.session as? TrackSocket, let credential = session.credential,
+                credential.party != .viewer, let scope = credential.scope, subject.map(scope.names) ?? true
+            else { return }
+            session.reauthorize()
         }
     }
 
