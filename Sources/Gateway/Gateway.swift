@@ -30,6 +30,8 @@ final class Gateway: WebApplication {
     let past: PostgresQuestions?
     /// The platform's own database; nil where the configuration has no statements.
     let systemDatabase: SystemDatabase?
+    /// The platform's trail of who watched whom; nil where it has none.
+    let watching: Watching?
     /// Exports of the past that are under way.
     let downloads = Downloads()
     let history: HistoryWriter?
@@ -100,7 +102,9 @@ final class Gateway: WebApplication {
         var erasuresNow: () -> ErasureWatch? = { nil }
         var shiftsNow: () -> ShiftWatch? = { nil }
         assignments = AssignmentStore(
-            postgres: postgres, schema: configuration.postgresSchema, bus: { busNow() })
+            postgres: postgres, schema: configuration.postgresSchema,
+            platform: PlatformAssignments(systemDatabase, configuration.system), bus: { busNow() })
+        watching = Watching(loop: loop, systemDatabase, configuration.system)
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
             configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() }, shifts: { shiftsNow() })
@@ -115,6 +119,7 @@ final class Gateway: WebApplication {
         onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
+        if let platform = access.platform { follow(platform) }
     }
 
     /// Starts the timers and connections. `server` is this application's.
@@ -194,6 +199,7 @@ final class Gateway: WebApplication {
         access.close()
         erasures.close()
         shifts.close()
+        watching?.close()
         systemDatabase?.close()
     }
 
@@ -369,31 +375,11 @@ final class Gateway: WebApplication {
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
-    /// The subject's drivers, or those of any where it is nil, have changed: credentials that are limited to it may see
-    /// less from now on.
-    func reauthorize(_ subject: Subject?) {
-        server?.forEachConnection { connection in
-            guard let session = connection.session as? TrackSocket, let credential = session.credential,
-                credential.party != .viewer, let scope = credential.scope, subject.map(scope.names) ?? true
-            else { return }
-            session.reauthorize()
-        }
-    }
-
     override func notice(_ text: String) {
         log.notice("\(text)")
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
         Problem.response(status, code, detail)
-    }
-
-    private func closeConnections(of credential: String) {
-        downloads.end(of: credential)
-        server?.forEachConnection { connection in
-            if (connection.session as? CredentialSession)?.credential?.id == credential {
-                connection.close(code: 4403, reason: "the credential was revoked")
-            }
-        }
     }
 }

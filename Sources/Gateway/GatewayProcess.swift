@@ -76,7 +76,7 @@ public final class GatewayProcess {
                 loop: loop, address: try PostgresAddress(configuration.systemDatabaseURL),
                 configuration: configuration.system, log: log) : nil
         let access = AccessControl(
-            loop: loop, postgres: postgres, configuration: configuration,
+            loop: loop, postgres: postgres, systemDatabase: systemDatabase, configuration: configuration,
             cache: CredentialCache(directory: configuration.journalDirectory), log: log)
         let history =
             configuration.historyRetentionDays > 0
