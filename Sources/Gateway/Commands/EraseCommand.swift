@@ -19,7 +19,7 @@ public struct EraseCommand {
     public init(_ configuration: Configuration) throws {
         // An archive of millions of rows is written anew in one call.
         connection = try configuration.connectDirectly(cutOff: cutOff, callMilliseconds: 3_600_000)
-        if configuration.historyMigrate { _ = try Migrations.migrate(connection, schema: configuration.postgresSchema) }
+        if configuration.historyMigrate { try configuration.migrateTables(connection) }
         self.configuration = configuration
         schema = quotedIdentifier(configuration.postgresSchema)
     }

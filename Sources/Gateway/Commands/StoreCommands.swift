@@ -15,7 +15,7 @@ extension Configuration {
 
     /// `drover migrate`: brings the schema up to date and returns the versions applied now.
     public func migrate() throws -> [Int] {
-        try Migrations.migrate(connectDirectly(), schema: postgresSchema)
+        try migrateTables(connectDirectly())
     }
 
     /// `drover check`: one line a part, and whether all of them are well.
@@ -65,7 +65,7 @@ extension Configuration {
             throw CommandError("Postgres knows no zone called \(historyTimeZone). Set DROVER_HISTORY_TIME_ZONE")
         }
         do {
-            try Migrations.check(connection, schema: postgresSchema)
+            try checkTables(connection)
         } catch {
             throw CommandError("\(error.message). Run: drover migrate")
         }

@@ -35,6 +35,8 @@ public struct Configuration: Sendable, Equatable {
     public var journalAcceptCorruptSegment = ""
     /// The zone whose days are the partitions' days.
     public var historyTimeZone = "UTC"
+    /// The schema of the history; empty: `postgresSchema`.
+    public var historySchema = ""
     /// Age beyond which a ping is refused as stale, in days; 0 keeps no history.
     public var historyRetentionDays = 30
     /// Most rows in one COPY.

@@ -34,7 +34,7 @@ final class DriverDirectory {
         self.postgres = postgres
         self.redis = redis
         self.erasures = erasures
-        schema = quotedIdentifier(configuration.postgresSchema)
+        schema = quotedIdentifier(configuration.historySchemaName)
         key = KeyTemplate(configuration.redisLocationKey)
     }
 

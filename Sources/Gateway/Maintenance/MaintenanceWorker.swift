@@ -53,7 +53,7 @@ struct MaintenanceWorker: ~Copyable {
         let connection = try configuration.connectDirectly(
             cutOff: signals.cutOff, callMilliseconds: Self.callMilliseconds)
         // The history's writer brings the schema up to date.
-        try Migrations.check(connection, schema: configuration.postgresSchema)
+        try configuration.checkTables(connection)
         while try !MaintenanceLock.tryLead(connection, schema: configuration.postgresSchema) {
             delay.reset()
             signals.cutOff.pause(milliseconds: Self.leadMilliseconds)
