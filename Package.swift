@@ -132,7 +132,7 @@ let package = Package(
                 "drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
-            swiftSettings: strict),
+            exclude: ["Systems/Schemas"], swiftSettings: strict),
         .testTarget(
             name: "PageTests", dependencies: ["drover", "DroverClient", "EventLoop", "LocalServers"],
             swiftSettings: strict),

@@ -26,6 +26,8 @@ final class Gateway: WebApplication {
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?
+    /// The platform's own database; nil where the configuration has no statements.
+    let systemDatabase: SystemDatabase?
     /// Exports of the past that are under way.
     let downloads = Downloads()
     let history: HistoryWriter?
@@ -69,8 +71,8 @@ final class Gateway: WebApplication {
 
     init(
         loop: EventLoop, configuration: Configuration, pipeline: Pipeline, access: AccessControl,
-        limits: RateLimits, postgres: PostgresQuestions?, past: PostgresQuestions?, history: HistoryWriter?,
-        maintenance: Maintenance?, assets: Assets, log: Logger
+        limits: RateLimits, postgres: PostgresQuestions?, past: PostgresQuestions?, systemDatabase: SystemDatabase?,
+        history: HistoryWriter?, maintenance: Maintenance?, assets: Assets, log: Logger
     ) {
         self.loop = loop
         self.configuration = configuration
@@ -78,6 +80,7 @@ final class Gateway: WebApplication {
         self.access = access
         self.postgres = postgres
         self.past = past
+        self.systemDatabase = systemDatabase
         self.history = history
         self.maintenance = maintenance
         self.assets = assets
@@ -178,6 +181,7 @@ final class Gateway: WebApplication {
         bus?.close()
         access.close()
         erasures.close()
+        systemDatabase?.close()
     }
 
     /// A number that no other connection or request of this process has.

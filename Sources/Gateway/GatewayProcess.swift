@@ -69,6 +69,11 @@ public final class GatewayProcess {
 
         postgres = PostgresQuestions(loop: loop, address: postgresAddress)
         past = PostgresQuestions(loop: loop, address: postgresAddress)
+        let systemDatabase =
+            configuration.system.needsDatabase
+            ? SystemDatabase(
+                loop: loop, address: try PostgresAddress(configuration.systemDatabaseURL),
+                configuration: configuration.system, log: log) : nil
         let access = AccessControl(
             loop: loop, postgres: postgres, configuration: configuration,
             cache: CredentialCache(directory: configuration.journalDirectory), log: log)
@@ -80,8 +85,8 @@ public final class GatewayProcess {
         gateway = Gateway(
             loop: loop, configuration: configuration, pipeline: pipeline, access: access,
             limits: RateLimits(configuration, exempt: web.exemptAddresses, proxies: web.trustedProxies),
-            postgres: postgres, past: past, history: history, maintenance: maintenance, assets: Assets(configuration),
-            log: log)
+            postgres: postgres, past: past, systemDatabase: systemDatabase, history: history, maintenance: maintenance,
+            assets: Assets(configuration), log: log)
         do {
             server = try WebServer(loop: loop, configuration: web, application: gateway)
         } catch {
@@ -90,6 +95,7 @@ public final class GatewayProcess {
             // libuv aborts where a socket that it still watches has become another's.
             postgres.close()
             past.close()
+            systemDatabase?.close()
             throw error
         }
         gateway.start(server, redis: redisAddress)
@@ -238,6 +244,12 @@ extension Configuration {
         history.partitionsAhead = historyPartitionsAheadDays
         history.migrate = historyMigrate
         return history
+    }
+
+    /// Where the platform's own tables are.
+    var systemDatabaseURL: String {
+        if !system.postgresURL.isEmpty { return system.postgresURL }
+        return postgresDirectURL.isEmpty ? postgresURL : postgresDirectURL
     }
 
     /// The web server's part.

@@ -51,6 +51,26 @@ struct PostgresHandle: ~Copyable {
         if sent == 0 { throw error }
     }
 
+    /// Queues the preparation of a statement under a name that this connection has not used yet.
+    func prepare(_ name: String, _ sql: String) throws(PostgresError) {
+        if PQsendPrepare(pointer, name, sql, 0, nil) == 0 { throw error }
+    }
+
+    /// Queues a prepared statement.
+    func execute(_ name: String, _ parameters: [String?]) throws(PostgresError) {
+        let sent = withCStrings(parameters) {
+            PQsendQueryPrepared(pointer, name, Int32(parameters.count), $0, nil, nil, 0)
+        }
+        if sent == 0 { throw error }
+    }
+
+    /// The next message of a channel that the connection listens to; nil where none has come.
+    func notification() -> (channel: String, payload: String)? {
+        guard let message = PQnotifies(pointer) else { return nil }
+        defer { PQfreemem(message) }
+        return (String(cString: message.pointee.relname), String(cString: message.pointee.extra))
+    }
+
     /// Whether everything queued has been handed to the kernel.
     func flush() throws(PostgresError) -> Bool {
         switch PQflush(pointer) {

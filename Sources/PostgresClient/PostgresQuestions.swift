@@ -21,6 +21,10 @@ public final class PostgresQuestions {
         let sql: String
         let parameters: [String?]
         let isBinary: Bool
+        /// Whether the statement is prepared once a connection and then only executed.
+        let isPrepared: Bool
+        /// Whether it was prepared anew already.
+        var isAnew = false
         let deadline: Int64
         let answer: Answer
         var bytes: Int { sql.utf8.count + parameters.reduce(0) { $0 + ($1?.utf8.count ?? 0) } }
@@ -30,6 +34,11 @@ public final class PostgresQuestions {
     private final class Link {
         let handle: PostgresHandle
         var poll: LoopPoll?
+        /// The names of prepared statements by their SQL; a name is never used twice.
+        var prepared: [String: String] = [:]
+        var preparations = 0
+        /// The SQL that is being prepared for the first question.
+        var preparing: String?
         init(_ handle: consuming PostgresHandle) { self.handle = handle }
     }
 
@@ -54,6 +63,9 @@ public final class PostgresQuestions {
 
     /// Called when `isConnected` changes.
     public var onStateChange: ((_ isConnected: Bool) -> Void)?
+    /// Called with each message of the channels that a `LISTEN` was asked for; after a lost connection they must be asked
+    /// for again, and what was told meanwhile was missed.
+    public var onNotification: ((_ channel: String, _ payload: String) -> Void)?
     /// Why the last attempt to connect failed or the connection was lost; nil while connected.
     public private(set) var lastError: PostgresError?
 
@@ -76,13 +88,15 @@ public final class PostgresQuestions {
     /// Asks one statement with parameters `$1`, `$2`, … as text, nil for NULL. `then` is called once, on a later turn of
     /// the loop or in `close()`, with rows or an error; an error of kind `.interrupted` where `deadlineMilliseconds` is over.
     /// False, and `then` is never called, where the queue is full or closed. With `binary`, values come in their types'
-    /// binary form.
+    /// binary form. With `prepared`, the statement is parsed and planned once a connection, which a transaction-mode pool
+    /// must know how to carry (PgBouncer 1.21 does).
     public func ask(
-        _ sql: String, _ parameters: [String?] = [], binary: Bool = false, deadlineMilliseconds: Int = 2_000,
-        then: @escaping Answer
+        _ sql: String, _ parameters: [String?] = [], binary: Bool = false, prepared: Bool = false,
+        deadlineMilliseconds: Int = 2_000, then: @escaping Answer
     ) -> Bool {
+        precondition(!(binary && prepared), "prepared statements are answered as text")
         let question = Question(
-            sql: sql, parameters: parameters, isBinary: binary,
+            sql: sql, parameters: parameters, isBinary: binary, isPrepared: prepared,
             deadline: SystemClock.monotonicMicroseconds() + Int64(deadlineMilliseconds) * 1_000, answer: then)
         guard phase != .closed, queue.count < Self.queueLimit, queueBytes + question.bytes <= Self.queueLimitBytes
         else {
@@ -104,6 +118,7 @@ public final class PostgresQuestions {
         deadlineTimer?.close()
         (retryTimer, deadlineTimer) = (nil, nil)
         onStateChange = nil
+        onNotification = nil
         let left = queue
         queue = []
         queueBytes = 0
@@ -195,8 +210,16 @@ public final class PostgresQuestions {
     private func sendNext() {
         guard phase == .idle, let link, let question = queue.first else { return }
         phase = .busy
-        do {
-            try link.handle.send(question.sql, question.parameters, binary: question.isBinary)
+        do throws(PostgresError) {
+            if !question.isPrepared {
+                try link.handle.send(question.sql, question.parameters, binary: question.isBinary)
+            } else if let name = link.prepared[question.sql] {
+                try link.handle.execute(name, question.parameters)
+            } else {
+                link.preparations += 1
+                try link.handle.prepare("drover\(link.preparations)", question.sql)
+                link.preparing = question.sql
+            }
             try flush(link)
         } catch {
             // It did not reach the server whole, so it can be asked again.
@@ -218,6 +241,9 @@ public final class PostgresQuestions {
                 try flush(link)
                 try takeResults(link)
             }
+            while self.link === link, let message = link.handle.notification() {
+                onNotification?(message.channel, message.payload)
+            }
             if self.link === link, link.handle.isBroken { throw link.handle.error }
         } catch {
             if self.link === link { lost(error) }
@@ -234,6 +260,7 @@ public final class PostgresQuestions {
                     }
                 (rows, refusal) = (nil, nil)
                 phase = .idle
+                if isAskedAgain(answer, link) { return sendNext() }
                 answerFirst(answer)
                 sendNext()
                 return
@@ -245,6 +272,23 @@ public final class PostgresQuestions {
                 throw PostgresError(.schema, "a question cannot be a COPY")
             }
         }
+    }
+
+    /// Whether the first question goes on: what it needs was prepared just now, or is to be prepared anew, because tables
+    /// have changed under its plan or because a pool has given us another server connection.
+    private func isAskedAgain(_ answer: Result<PostgresRows, PostgresError>, _ link: Link) -> Bool {
+        if let sql = link.preparing {
+            link.preparing = nil
+            guard case .success = answer else { return false }
+            link.prepared[sql] = "drover\(link.preparations)"
+            return true
+        }
+        guard let question = queue.first, question.isPrepared, !question.isAnew, case .failure(let error) = answer,
+            ["0A000", "26000"].contains(error.sqlState), link.prepared[question.sql] != nil
+        else { return false }
+        link.prepared[question.sql] = nil
+        queue[0].isAnew = true
+        return true
     }
 
     private func answerFirst(_ answer: Result<PostgresRows, PostgresError>) {

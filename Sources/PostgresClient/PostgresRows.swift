@@ -17,6 +17,11 @@ public final class PostgresRows {
     /// Rows returned.
     public var count: Int { Int(PQntuples(result)) }
 
+    /// The names of the columns, in order.
+    public var columns: [String] {
+        (0..<PQnfields(result)).map { column in PQfname(result, column).map { String(cString: $0) } ?? "" }
+    }
+
     /// Rows inserted, updated, deleted or copied, as the server counts them; 0 for other commands.
     public var affected: Int {
         var value = 0

@@ -100,7 +100,10 @@ private struct ShownSetting {
 
 /// A value of the setting that the gateway would start with and that is not its default.
 func anotherValue(of setting: Setting) throws -> String {
-    let candidates = ["127.0.0.1:4321", "another {id}", "false", "true", "debug", "1", "2", "40", "100"]
+    let candidates = [
+        "127.0.0.1:4321", "another {id}", "another {user}", "another {client} {endpoint}", "false", "true", "debug",
+        "1", "2", "40", "100",
+    ]
     return try #require(
         candidates.first { candidate in
             let override = "\(setting.name)=\(candidate)"

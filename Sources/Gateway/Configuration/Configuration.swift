@@ -11,8 +11,13 @@ public struct Configuration: Sendable, Equatable {
     public var redisLocationKey = "driver:{id}:location"
     /// Channel that a driver's positions are published on.
     public var redisLocationChannel = "driver:{id}:location"
+    /// What a driver's hash holds, as a field layout.
+    public var redisLocationFields =
+        "lat, lng, accuracy, recorded_at, timestamp=recorded_at:iso, heading, speed"
     /// Key of the GEO set.
     public var redisGeoKey = "drivers:geo"
+    /// Sorted set of a user's orders by the time of arrival; `{user}` stands for the user. Empty: none is written.
+    public var redisETAKey = ""
     /// Life of a driver's hash after it was last written, in seconds.
     public var redisLocationTTLSeconds = 300
     /// How often changed hashes are written, in milliseconds.
@@ -35,7 +40,7 @@ public struct Configuration: Sendable, Equatable {
     public var journalAcceptCorruptSegment = ""
     /// The zone whose days are the partitions' days.
     public var historyTimeZone = "UTC"
-    /// The schema of the history; empty: `postgresSchema`.
+    /// The schema of the history's tables; empty: `postgresSchema`.
     public var historySchema = ""
     /// Age beyond which a ping is refused as stale, in days; 0 keeps no history.
     public var historyRetentionDays = 30
@@ -91,6 +96,16 @@ public struct Configuration: Sendable, Equatable {
     public var liveReplayMiB = 64
     /// How long a viewer may leave its socket full, in seconds.
     public var liveSlowViewerSeconds = 10
+    /// How long before its arrival an order is said to arrive soon, in seconds; 0 never says so.
+    public var arrivalsSoonSeconds = 300
+    /// How near its destination a driver is arriving, in metres.
+    public var arrivalsArrivingRadiusMetres = 300
+    /// How near it has arrived, in metres.
+    public var arrivalsArrivedRadiusMetres = 50
+    /// How far a driver moves before he has departed, in metres.
+    public var arrivalsDepartedMetres = 150
+    /// How often times of arrival are written, in seconds.
+    public var arrivalsIntervalSeconds = 5
     /// How often WebSockets are pinged, in seconds.
     public var webHeartbeatSeconds = 25
     /// How long a body or a message may take to arrive, in seconds.
@@ -143,8 +158,25 @@ public struct Configuration: Sendable, Equatable {
     public var limitsExemptAddresses = "127.0.0.0/8,::1"
     /// Window of the counters that processes share in Redis, in seconds.
     public var limitsWindowSeconds = 60
+    /// Key of those counters.
+    public var limitsCounterKey = "rate_limit:{client}:{endpoint}"
     /// Frames a second that a viewer may send in the long run.
     public var limitsViewerFramesPerSecond = 20
+    /// Where events of orders are posted; empty: nowhere.
+    public var webhookURL = ""
+    /// The secret that signs them.
+    public var webhookSecret = ""
+    /// The types of events that are posted; empty: all.
+    public var webhookEvents = ""
+    /// Their names where the receiver's words are others.
+    public var webhookStatuses = ""
+    /// What a posted event holds, as a field layout.
+    public var webhookFields =
+        "id=event, type, order_id=order, driver_id=driver, at=at:iso, lat, lng, recorded_at=recorded_at:iso"
+    /// How long a receiver may take, in seconds.
+    public var webhookTimeoutSeconds = 10
+    /// Life of a delivered event in the outbox, in days.
+    public var webhookRetainDays = 7
     /// Address template of map tiles; empty draws a plain grid.
     public var mapTileURL = ""
     /// The credit that the tiles' owner asks for.
@@ -153,6 +185,8 @@ public struct Configuration: Sendable, Equatable {
     public var mapLeafletDirectory = "/usr/share/javascript/leaflet"
     /// Least important log lines that are written.
     public var logLevel = "info"
+    /// What fits Drover to a platform's own data model.
+    public var system = SystemConfiguration()
 
     /// The defaults.
     public init() {}

@@ -32,6 +32,7 @@ extension Configuration {
         guard let node else { return }
         let settings = Dictionary(uniqueKeysWithValues: Settings.all().map { ($0.name, $0) })
         var seen: Set<String> = []
+        if let section = node.mapping?["system"] { system = try SystemConfiguration(section, file: name) }
         for (key, value) in try Self.flatten(node, prefix: "", name: name) {
             let line = value.mark.map { ":\($0.line)" } ?? ""
             guard seen.insert(key).inserted else {
@@ -99,10 +100,16 @@ extension Configuration {
         guard journalLimitMiB >= 2 * journalSegmentMiB else {
             throw ConfigurationError(description: "journal.limit_mib must be at least twice journal.segment_mib")
         }
-        for (name, template) in [
-            ("redis.location_key", redisLocationKey), ("redis.location_channel", redisLocationChannel),
-        ] where template.components(separatedBy: "{id}").count != 2 {
-            throw ConfigurationError(description: "\(name) must hold {id} once")
+        for (name, template, marker) in [
+            ("redis.location_key", redisLocationKey, "{id}"), ("redis.location_channel", redisLocationChannel, "{id}"),
+            ("redis.eta_key", redisETAKey, "{user}"), ("limits.counter_key", limitsCounterKey, "{client}"),
+            ("limits.counter_key", limitsCounterKey, "{endpoint}"),
+        ] where !(name == "redis.eta_key" && template.isEmpty) && template.components(separatedBy: marker).count != 2 {
+            throw ConfigurationError(description: "\(name) must hold \(marker) once")
+        }
+        guard arrivalsArrivedRadiusMetres < arrivalsArrivingRadiusMetres else {
+            throw ConfigurationError(
+                description: "arrivals.arrived_radius_m must be less than arrivals.arriving_radius_m")
         }
         _ = try listenAddress()
     }
@@ -138,6 +145,8 @@ extension Configuration {
         var found: [(String, Node)] = []
         for (key, value) in mapping {
             let path = prefix + (key.scalar?.string ?? "")
+            // It is no list of settings: `SystemConfiguration` reads it.
+            if path == "system" { continue }
             if value.mapping != nil {
                 found += try flatten(value, prefix: path + ".", name: name)
             } else {

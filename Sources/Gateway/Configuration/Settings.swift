@@ -100,7 +100,9 @@ enum Settings {
                 "redis://[user:password@]host[:port][/database] or unix:///path[?db=number]"),
             .text("redis.location_key", \.redisLocationKey, "hash of a driver's newest position"),
             .text("redis.location_channel", \.redisLocationChannel, "channel its positions are published on"),
+            .text("redis.location_fields", \.redisLocationFields, "what the hash holds, as a field layout"),
             .text("redis.geo_key", \.redisGeoKey, "GEO set of all drivers that are not offline"),
+            .text("redis.eta_key", \.redisETAKey, "sorted set of a user's orders by arrival; empty writes none"),
             .integer(
                 "redis.location_ttl_s", \.redisLocationTTLSeconds, 1...86_400, "s",
                 "life of a hash after it was written"),
@@ -122,6 +124,7 @@ enum Settings {
                 "journal.accept_corrupt_segment", \.journalAcceptCorruptSegment,
                 "damaged files whose records are given up"),
             .text("history.time_zone", \.historyTimeZone, "zone whose days are the partitions' days"),
+            .text("history.schema", \.historySchema, "schema of the history's tables; empty is postgres.schema"),
             .integer(
                 "history.retention_days", \.historyRetentionDays, 0...3_650, "days",
                 "age beyond which a ping is stale; 0 keeps no history"),
@@ -175,8 +178,21 @@ enum Settings {
                 "most memory for what returning viewers are told again"),
             .integer(
                 "live.slow_viewer_s", \.liveSlowViewerSeconds, 1...600, "s",
-                "how long a viewer may leave its socket full"
-            ),
+                "how long a viewer may leave its socket full"),
+            .integer(
+                "arrivals.soon_s", \.arrivalsSoonSeconds, 0...7_200, "s",
+                "how long before its arrival an order arrives soon; 0 is never"),
+            .integer(
+                "arrivals.arriving_radius_m", \.arrivalsArrivingRadiusMetres, 10...100_000, "m",
+                "how near its destination a driver is arriving"),
+            .integer(
+                "arrivals.arrived_radius_m", \.arrivalsArrivedRadiusMetres, 5...10_000, "m", "how near it has arrived"),
+            .integer(
+                "arrivals.departed_m", \.arrivalsDepartedMetres, 10...100_000, "m",
+                "how far a driver moves before it has departed"),
+            .integer(
+                "arrivals.interval_s", \.arrivalsIntervalSeconds, 1...3_600, "s",
+                "time between two writes of an arrival's time"),
             .integer("web.heartbeat_s", \.webHeartbeatSeconds, 1...600, "s", "time between pings to WebSockets"),
             .integer(
                 "web.message_deadline_s", \.webMessageDeadlineSeconds, 1...600, "s", "time a body or message may take"),
@@ -229,9 +245,19 @@ enum Settings {
             .integer(
                 "limits.window_s", \.limitsWindowSeconds, 1...86_400, "s",
                 "window of the counters that processes share"),
+            .text("limits.counter_key", \.limitsCounterKey, "key of those counters"),
             .integer(
                 "limits.viewer_frames_per_s", \.limitsViewerFramesPerSecond, 1...100_000, "frames/s",
                 "a viewer's rate in the long run"),
+            .text("webhook.url", \.webhookURL, "where events of orders are posted; empty is nowhere"),
+            .text("webhook.secret", \.webhookSecret, "what signs them"),
+            .text("webhook.events", \.webhookEvents, "types of events that are posted; empty is all"),
+            .text("webhook.statuses", \.webhookStatuses, "other names for types of events"),
+            .text("webhook.fields", \.webhookFields, "what a posted event holds, as a field layout"),
+            .integer(
+                "webhook.timeout_s", \.webhookTimeoutSeconds, 1...60, "s", "how long a receiver may take"),
+            .integer(
+                "webhook.retain_days", \.webhookRetainDays, 0...365, "days", "life of a delivered event in the outbox"),
             .text("map.tile_url", \.mapTileURL, "tile address with {z}, {x}, {y}; empty draws a grid"),
             .text("map.tile_attribution", \.mapTileAttribution, "credit to the tiles' owner"),
             .text("map.leaflet_directory", \.mapLeafletDirectory, "Leaflet's files, from Debian's libjs-leaflet"),

@@ -20,6 +20,23 @@ public enum Permission: String, Sendable, CaseIterable {
     case readMetrics = "metrics:read"
 }
 
+/// How many requests a credential may make in a period, as platforms write it: `{"requests":1000,"period":900000}`.
+public struct RequestQuota: Sendable, Equatable {
+    /// Requests in a period, 1 to 1,000,000,000.
+    public let requests: Int64
+    /// The period in milliseconds, 1,000 to 86,400,000.
+    public let periodMilliseconds: Int64
+
+    /// Nil where a number is out of its range.
+    public init?(requests: Int64, periodMilliseconds: Int64) {
+        guard (1...1_000_000_000).contains(requests), (1_000...86_400_000).contains(periodMilliseconds) else {
+            return nil
+        }
+        self.requests = requests
+        self.periodMilliseconds = periodMilliseconds
+    }
+}
+
 /// A credential that was checked. One object for all connections that came with the same token.
 public final class Credential: Sendable, Equatable {
     /// What kind of party it stands for.
@@ -44,11 +61,15 @@ public final class Credential: Sendable, Equatable {
     public let expiresAt: Microseconds?
     /// The side of the grid that positions are shown on, in metres; 0 shows them as they are.
     public let precisionMetres: Int32
+    /// Who it is in the platform's own tables, where a platform's credential says so.
+    public let userID: String?
+    /// Its own limit of requests, instead of the configured one.
+    public let quota: RequestQuota?
 
     /// A credential from its parts.
     public init(
         id: String, party: Party, permissions: Set<Permission>, scope: SubjectScope? = nil,
-        expiresAt: Microseconds? = nil, precisionMetres: Int32 = 0
+        expiresAt: Microseconds? = nil, precisionMetres: Int32 = 0, userID: String? = nil, quota: RequestQuota? = nil
     ) {
         self.id = id
         self.party = party
@@ -56,6 +77,8 @@ public final class Credential: Sendable, Equatable {
         self.scope = scope
         self.expiresAt = expiresAt
         self.precisionMetres = precisionMetres
+        self.userID = userID
+        self.quota = quota
     }
 
     /// Whether it has ended by `now`, in wall microseconds.
@@ -67,6 +90,6 @@ public final class Credential: Sendable, Equatable {
     public static func == (one: Credential, other: Credential) -> Bool {
         one.id == other.id && one.party == other.party && one.permissions == other.permissions
             && one.scope == other.scope && one.expiresAt == other.expiresAt
-            && one.precisionMetres == other.precisionMetres
+            && one.precisionMetres == other.precisionMetres && one.userID == other.userID && one.quota == other.quota
     }
 }

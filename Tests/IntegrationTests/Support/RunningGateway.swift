@@ -37,15 +37,23 @@ final class RunningGateway {
     private let ownsPostgres: Bool
     private let ownsRedis: Bool
     private var starts = 0
+    /// What stands behind the command, here and with other commands.
+    let arguments: [String]
     private var admin: PostgresConnection?
     private static let databases = Atomic(0)
 
     /// - Parameters:
     ///   - ownPostgres: for tests that stop, freeze or restart it.
     ///   - settings: by name, such as `journal.limit_mib`.
-    init(ownPostgres: Bool = false, settings: [String: String] = [:], starts startsNow: Bool = true) throws {
+    ///   - file: a configuration file, given with `--config`.
+    ///   - schema: SQL that is run in the database before the start: a platform's own tables.
+    init(
+        ownPostgres: Bool = false, settings: [String: String] = [:], file: String? = nil, schema: String = "",
+        starts startsNow: Bool = true
+    ) throws {
         ownsPostgres = ownPostgres
         ownsRedis = true
+        arguments = file.map { ["--config", $0] } ?? []
         redis = try LocalRedis.start()
         postgres = try ownPostgres ? LocalPostgres.start() : SharedPostgres.server.get()
         database = "integration\(Self.databases.wrappingAdd(1, ordering: .relaxed).newValue)"
@@ -58,12 +66,14 @@ final class RunningGateway {
             "DROVER_HISTORY_ARCHIVE_DIRECTORY": directory.path + "/archive",
         ]
         for (name, value) in settings { set(name, value) }
+        if !schema.isEmpty { try run(schema) }
         if startsNow { try start() }
     }
 
     /// Another process over the stores of `other`, which must outlive it.
     init(beside other: RunningGateway) throws {
         (ownsPostgres, ownsRedis) = (false, false)
+        arguments = other.arguments
         (redis, postgres, database) = (other.redis, other.postgres, other.database)
         directory = try TemporaryDirectory(prefix: "di")
         environment = other.environment
@@ -97,7 +107,7 @@ final class RunningGateway {
     func start(under program: [String] = [], as drover: String = droverProgram) throws {
         starts += 1
         let process = try ChildProcess(
-            program + [drover, "serve"], environment: environment.mapValues { $0 }, output: .file(logPath))
+            program + [drover, "serve"] + arguments, environment: environment.mapValues { $0 }, output: .file(logPath))
         self.process = process
         LogBook.open(self, logPath)
         guard process.waitForOutput("listening", within: .seconds(30)) else {
@@ -144,7 +154,7 @@ final class RunningGateway {
     func key(_ permissions: String = "pings:write,positions:read", subjects: String? = nil) throws -> String {
         let limits = subjects.map { ["--subjects", $0] } ?? []
         let result = try Command.run(
-            [droverProgram, "key", "create", "--name", "test", "--permissions", permissions] + limits,
+            [droverProgram, "key", "create", "--name", "test", "--permissions", permissions] + limits + arguments,
             environment: environment.mapValues { $0 })
         try #require(result.status?.isSuccess == true, "\(result.output)")
         let key = result.output.trimmingCharacters(in: .whitespacesAndNewlines)
@@ -246,6 +256,12 @@ final class RunningGateway {
         }
         let rows = try #require(admin).query(query, parameters)
         return (0..<rows.count).map { rows.text($0, 0) }
+    }
+
+    /// Runs several statements in the gateway's database.
+    func run(_ script: String) throws {
+        _ = try sql("SELECT 1")
+        try #require(admin).run(script)
     }
 
     func count(_ query: String) throws -> Int {

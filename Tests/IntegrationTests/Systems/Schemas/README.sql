@@ -1,0 +1,1 @@
+-- Schemas of platforms, translated from what their owners wrote; a file a platform.
