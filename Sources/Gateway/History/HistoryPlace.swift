@@ -1,5 +1,6 @@
 /// Where Drover's tables are, and where those of the history are: a platform that has tables of Drover's names keeps
 /// Drover's own in a schema beside its own, and may still want the history among its tables.
+import PostgresClient
 
 /// Two schemas of one database, often the same. Unquoted.
 struct HistoryPlace: Sendable, Equatable {

@@ -133,17 +133,23 @@ final class TrackSocket: CredentialSession {
         var refused: [(name: String, code: String)] = []
         // A name twice is one subject, and one member of the answer.
         var named: Set<String> = []
+        // Answered under the name that was asked by, which may be the platform's.
+        var asked: [Subject: String] = [:]
         for name in names where named.insert(name).inserted {
-            if let subject = Subject(name) { wanted.append(subject) } else { refused.append((name, "bad_subject")) }
+            guard let subject = gateway.configuration.system.words.subject(name) else {
+                refused.append((name, "bad_subject"))
+                continue
+            }
+            if asked.updateValue(name, forKey: subject) == nil { wanted.append(subject) }
         }
         guard hasRoom(for: wanted) else {
             return error(id, "limit", "at most \(subjectLimit) subjects on one connection")
         }
         isBusy = true
-        let request = SubscriptionRequest(id: id, cursor: cursor.flatMap { Cursor($0) }, rate: rate)
+        let request = SubscriptionRequest(id: id, cursor: cursor.flatMap { Cursor($0) }, rate: rate, asked: asked)
         let authorized = later { (session: TrackSocket, forbidden: Set<Subject>?) in
             guard let forbidden else { return session.cannotAnswer(id) }
-            refused += wanted.filter(forbidden.contains).map { ($0.name, "forbidden") }
+            refused += wanted.filter(forbidden.contains).map { (asked[$0] ?? $0.name, "forbidden") }
             session.load(wanted.filter { !forbidden.contains($0) }, refused, request)
         }
         gateway.authorization.refused(wanted, for: credential, then: authorized)
@@ -191,18 +197,19 @@ final class TrackSocket: CredentialSession {
         var parts: [SubscriptionAnswer.Part] = []
         var room = Self.maximumReplay
         for subject in subjects {
+            let name = request.asked[subject] ?? subject.name
             switch subject {
             case .driver(let id):
                 guard let driver = pipeline.drivers.index(of: id) else { continue }
                 _ = pipeline.fanout.watch(driver, by: viewer)
                 let replays = replays([driver], nil, request.cursor, &room)
-                parts.append(SubscriptionAnswer.Part(subject.name, nil, [driver], replays: replays))
+                parts.append(SubscriptionAnswer.Part(name, nil, [driver], replays: replays))
             case .order, .group, .area:
                 let topic = pipeline.fanout.openTopic(subject, now: now)
                 _ = pipeline.fanout.subscribe(viewer, to: topic)
                 let members = pipeline.fanout.members(of: topic)
                 let replays = replays(members, topic, request.cursor, &room)
-                parts.append(SubscriptionAnswer.Part(subject.name, topic, members, replays: replays))
+                parts.append(SubscriptionAnswer.Part(name, topic, members, replays: replays))
             }
         }
         unsent = SubscriptionAnswer(id: request.id, parts: parts, refused: refused)
@@ -246,7 +253,7 @@ final class TrackSocket: CredentialSession {
         writer.raw("{\"id\":\(id),\"unsubscribed\":[")
         var isFirst = true
         for name in names {
-            guard let subject = Subject(name), unwatch(subject) else { continue }
+            guard let subject = gateway.configuration.system.words.subject(name), unwatch(subject) else { continue }
             if !isFirst { writer.raw(",") }
             writer.string(name)
             isFirst = false
@@ -305,4 +312,6 @@ private struct SubscriptionRequest {
     let id: Int64?
     let cursor: Cursor?
     let rate: Double?
+    /// The names that the subjects were asked by.
+    let asked: [Subject: String]
 }

@@ -1,5 +1,5 @@
-/// The trigger that tells of a table's changes. It fires once a statement, whatever the number of rows, and one transaction
-/// tells of a table once: Postgres drops repetitions (manual, NOTIFY).
+/// The trigger that tells of a table's changes. It fires once a statement, whatever the number of rows, and one
+/// transaction tells of a table once: Postgres drops repetitions (manual, NOTIFY).
 import PostgresClient
 
 /// The trigger of one table.

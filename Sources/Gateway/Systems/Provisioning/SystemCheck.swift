@@ -1,5 +1,5 @@
-/// The part of `drover check` that is about a platform's database: every statement is prepared there, so that a table or
-/// column that is missing is named before the first customer misses it.
+/// The part of `drover check` that is about a platform's database: every statement is prepared there, so that a table
+/// or column that is missing is named before the first customer misses it.
 import PostgresClient
 
 /// See the file's head.
