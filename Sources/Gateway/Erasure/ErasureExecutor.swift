@@ -22,7 +22,7 @@ final class ErasureExecutor {
     let connection: PostgresConnection
     let configuration: Configuration
     let schema: String
-    private let cutOff: PostgresCutOff
+    let cutOff: PostgresCutOff
     private let redis: ErasureRedis
 
     init(_ connection: PostgresConnection, _ configuration: Configuration, cutOff: PostgresCutOff) {
@@ -60,6 +60,7 @@ final class ErasureExecutor {
         case .deadLetters: try removeDeadLetters(erasure, driver)
         case .rollup: try removeHours(erasure, driver)
         case .registration: try removeRegistration(erasure, driver)
+        case .platform: try runPlatform(erasure, driver)
         case .audit: try rewriteAudit(erasure, driver)
         case .archives: try rewriteArchives(erasure, driver)
         case .redis: try removeFromRedis(erasure, driver)
@@ -182,8 +183,8 @@ final class ErasureExecutor {
 enum ErasurePlaces {
     private static let all = [
         "api_keys", "archive_files", "archive_rows", "assignments", "audit_rows", "dead_letters", "devices",
-        "driver_sessions", "groups", "history_rows", "hourly_rows", "journals", "partitions", "redis_keys",
-        "tracking_sessions",
+        "driver_sessions", "groups", "history_rows", "hourly_rows", "journals", "partitions", "platform_rows",
+        "redis_keys", "tracking_sessions",
     ]
 
     /// The counts as JSON, 0 where there is none.

@@ -1,5 +1,6 @@
 /// Redis as a thread that may wait needs it: a connection of its own for a moment, one command after the other.
 import EventLoop
+import Foundation
 import RedisClient
 import Tracking
 
@@ -27,10 +28,14 @@ struct ErasureRedis {
             guard drops else { return removed }
             // A device's JWT without an id of its own is counted by its driver's. No id holds a character that a pattern
             // would understand.
+            let pattern = configuration.limitsCounterKey.replacingOccurrences(
+                of: "{client}", with: "jwt:\(driver.string)"
+            )
+            .replacingOccurrences(of: "{endpoint}", with: "*")
             var cursor = "0"
             repeat {
                 let reply = try session.ask(
-                    ["SCAN", cursor, "MATCH", "rate_limit:jwt:\(driver.string):*", "COUNT", Self.scanCount])
+                    ["SCAN", cursor, "MATCH", pattern, "COUNT", Self.scanCount])
                 guard let parts = reply.elements, parts.count == 2, let next = parts[0].text else { break }
                 cursor = next
                 for key in parts[1].elements?.compactMap(\.text) ?? [] { removed += try session.integer(["DEL", key]) }
