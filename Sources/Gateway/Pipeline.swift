@@ -60,6 +60,11 @@ final class Pipeline {
         try PingDecoder.decode(bytes, into: &batch, maximumPings: maximumPings, allowsEnvelope: allowsEnvelope)
     }
 
+    /// The same of GeoJSON.
+    func decodeFeatures(_ bytes: Span<UInt8>, maximumPings: Int) throws(PingDecodingError) {
+        try GeoJSONPings.decode(bytes, into: &batch, maximumPings: maximumPings)
+    }
+
     // MARK: 2. Pings to drivers
 
     /// A ping whose driver is not known, and one whose driver the sender may not name.

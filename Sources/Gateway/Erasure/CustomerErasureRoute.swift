@@ -1,5 +1,6 @@
 /// `DELETE /v1/customers/{id}/tracking`.
 import PostgresClient
+import RedisClient
 import Tracking
 import WebServer
 

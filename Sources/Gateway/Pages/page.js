@@ -5,7 +5,7 @@ import { speak } from "./words.js";
 /** @typedef {import("/drover.js").DroverClient} DroverClient */
 /** @typedef {import("/drover.js").State} State */
 /** @typedef {{tile_url: string|null, tile_attribution: string, stale_s: number, offline_s: number,
- *   track_gap_s: number, center: [number, number], zoom: number, 
+ *   track_gap_s: number, center: [number, number], zoom: number,
  *   words: Parameters<typeof speak>[0]}} Settings */
 
 /** @param {string} id @returns {any} the element, which the page is known to have */
