@@ -34,6 +34,8 @@ final class Gateway: WebApplication {
     let maintenance: Maintenance?
     /// Which devices report.
     let driverSessions: DriverSessions
+    /// A driver was put into service or out of it, here or by another gateway.
+    var onDriverState: ((DriverID) -> Void)?
     let log: Logger
     let assets: Assets
     /// Set once, right after the server was made.
@@ -127,6 +129,7 @@ final class Gateway: WebApplication {
             switch message {
             case .revoked(let id): access.revoke(id)
             case .assigned(let subject): assignments.onAnnouncement?(subject)
+            case .driverState(let driver): onDriverState?(driver)
             case .erasure:
                 erasures.look()
                 self.maintenance?.wake()
