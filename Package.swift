@@ -45,6 +45,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZstandard", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         .systemLibrary(name: "CProcessor"),
@@ -60,6 +61,7 @@ let package = Package(
         .target(name: "PostgresClient", dependencies: ["CPostgres", "EventLoop"], swiftSettings: strict),
         .target(name: "RedisClient", dependencies: ["CHiredis", "EventLoop"], swiftSettings: hot),
         .target(name: "WebServer", dependencies: ["CLibwebsockets", "CUV", "EventLoop"], swiftSettings: hot),
+        .target(name: "WebhookClient", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "Zstandard", dependencies: ["CZstandard"], swiftSettings: strict),
 
         // The one place where they meet.
@@ -67,7 +69,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "RedisClient", "Tracking",
-                "WebServer", "Yams", "Zstandard",
+                "WebServer", "WebhookClient", "Yams", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -103,6 +105,8 @@ let package = Package(
 
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
         .testTarget(name: "WebServerTests", dependencies: ["EventLoop", "WebServer"], swiftSettings: strict),
+        .testTarget(
+            name: "WebhookClientTests", dependencies: ["LocalServers", "WebhookClient"], swiftSettings: strict),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking"], swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
         .testTarget(
@@ -121,7 +125,7 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "LocalServers", "Tracking", "WebServer",
+                "Gateway", "LocalServers", "RedisClient", "Tracking", "WebServer",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],

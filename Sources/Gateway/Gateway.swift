@@ -23,6 +23,8 @@ final class Gateway: WebApplication {
     private(set) var memberships: Memberships!
     /// Likewise.
     private(set) var erasures: ErasureWatch!
+    /// Likewise.
+    private(set) var shifts: ShiftWatch!
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?
@@ -36,6 +38,8 @@ final class Gateway: WebApplication {
     let maintenance: Maintenance?
     /// Which devices report.
     let driverSessions: DriverSessions
+    /// A driver was put into service or out of it, here or by another gateway.
+    var onDriverState: ((DriverID) -> Void)?
     let log: Logger
     let assets: Assets
     /// Set once, right after the server was made.
@@ -96,19 +100,23 @@ final class Gateway: WebApplication {
         var redisNow: () -> RedisConnection? = { nil }
         var busNow: () -> ControlBus? = { nil }
         var erasuresNow: () -> ErasureWatch? = { nil }
+        var shiftsNow: () -> ShiftWatch? = { nil }
         assignments = AssignmentStore(
             postgres: postgres, schema: configuration.postgresSchema,
             platform: PlatformAssignments(systemDatabase, configuration.system), bus: { busNow() })
         watching = Watching(loop: loop, systemDatabase, configuration.system)
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
-            configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() })
+            configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() }, shifts: { shiftsNow() })
         super.init()
         redisNow = { [unowned self] in redis }
         busNow = { [unowned self] in bus }
         erasuresNow = { [unowned self] in erasures }
         memberships = Memberships(gateway: self)
         erasures = ErasureWatch(gateway: self)
+        shifts = ShiftWatch(gateway: self)
+        shiftsNow = { [unowned self] in shifts }
+        onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
         if let platform = access.platform { follow(platform) }
@@ -132,6 +140,7 @@ final class Gateway: WebApplication {
             switch message {
             case .revoked(let id): access.revoke(id)
             case .assigned(let subject): assignments.onAnnouncement?(subject)
+            case .driverState(let driver): onDriverState?(driver)
             case .erasure:
                 erasures.look()
                 self.maintenance?.wake()
@@ -140,6 +149,7 @@ final class Gateway: WebApplication {
         lookTimer = LoopTimer(loop: loop) { [unowned self] in
             memberships.look()
             erasures.look()
+            shifts.look()
         }
         lookTimer?.start(
             afterMilliseconds: configuration.accessRefreshSeconds * 1_000,
@@ -148,8 +158,10 @@ final class Gateway: WebApplication {
             access.refresh()
             memberships.look()
             erasures.look()
+            shifts.look()
         }
         driverSessions.start(loop)
+        shifts.start()
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -186,6 +198,7 @@ final class Gateway: WebApplication {
         bus?.close()
         access.close()
         erasures.close()
+        shifts.close()
         watching?.close()
         systemDatabase?.close()
     }
@@ -360,15 +373,6 @@ final class Gateway: WebApplication {
             viewer, table: pipeline.drivers, monotonic: SystemClock.monotonicMicroseconds(),
             now: SystemClock.wallMicroseconds()
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
-    }
-
-    /// Brings drivers of a batch into this process and finds out whether its sender may name them; `then` hears whether
-    /// that could be done.
-    func load(_ drivers: [DriverID], of sender: Sender, then: @escaping (Bool) -> Void) {
-        directory.load(drivers) {
-            guard case .backend(let scoped?) = sender else { return then(true) }
-            scoped.ask(drivers, then: then)
-        }
     }
 
     override func notice(_ text: String) {

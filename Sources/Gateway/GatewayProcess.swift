@@ -64,7 +64,8 @@ public final class GatewayProcess {
         let pipeline = Pipeline(
             journal: journal, rules: configuration.judgeRules, presence: configuration.presenceLimits,
             replayBytes: configuration.liveReplayMiB << 20,
-            redis: RedisPositions(configuration), keepsHistory: configuration.historyRetentionDays > 0)
+            redis: RedisPositions(configuration), keepsHistory: configuration.historyRetentionDays > 0,
+            requiresShifts: configuration.system.requiresShifts)
         try Self.recall(journal, into: pipeline)
 
         postgres = PostgresQuestions(loop: loop, address: postgresAddress)

@@ -73,12 +73,13 @@ extension Route {
         },
         Route(.get, "/v1/drivers/{id}/position", .readPositions) { call, credential in
             guard let id = DriverID(call.parameters[0]) else { return call.respond(Problem.nothing(at: call.request)) }
-            DriverRoutes(gateway: call.gateway).position(of: id, for: credential, on: call.connection)
+            DriverRoutes(gateway: call.gateway).position(
+                of: id, call.request, for: credential, on: call.connection)
         },
         Route(.get, "/v1/drivers/{id}/history", .readHistory) { HistoryRoute($0, $1).answer() },
         Route(.get, "/v1/drivers/{id}/trips", .readHistory) { TripsRoute($0, $1).answer() },
 
-        // Steering: sessions, assignments, devices.
+        // Steering: sessions, assignments, drivers' states, devices.
         Route(.post, "/v1/tracking-sessions", .writeSessions) { SessionRoutes($0, $1).create() },
         Route(.get, "/v1/tracking-sessions", .writeSessions) { SessionRoutes($0, $1).list() },
         Route(.get, "/v1/tracking-sessions/{id}", .writeSessions) { SessionRoutes($0, $1).look() },
@@ -99,6 +100,8 @@ extension Route {
         Route(.delete, "/v1/groups/{id}/drivers/{driver}", .writeAssignments) {
             AssignmentRoutes($0, $1, Subject.group).remove()
         },
+        Route(.get, "/v1/drivers/{id}", .writeAssignments) { DriverStateRoutes($0, $1).look() },
+        Route(.put, "/v1/drivers/{id}", .writeAssignments) { DriverStateRoutes($0, $1).change() },
         Route(.get, "/v1/drivers/{id}/devices", .writeDevices) { DeviceRoutes($0, $1).list() },
         Route(.post, "/v1/drivers/{id}/devices", .writeDevices) { DeviceRoutes($0, $1).create() },
         Route(.delete, "/v1/drivers/{id}/devices/{device}", .writeDevices) { DeviceRoutes($0, $1).revoke() },
@@ -113,8 +116,7 @@ extension Route {
         },
         Route(.get, "/readyz") { $0.respond(Readiness($0.gateway).response()) },
         Route(.get, "/metrics", .readMetrics, unless: \.comesFromMetricsAddress) { call in
-            call.respond(
-                WebResponse(type: "text/plain; version=0.0.4; charset=utf-8", body: Metrics(call.gateway).text()))
+            call.respond(Metrics(call.gateway).response(call.request))
         },
     ]
 }

@@ -15,9 +15,12 @@ final class DriverDirectory {
     private let postgres: PostgresQuestions?
     private let schema: String
     private let key: KeyTemplate
+    private let hash: HashReader
     private let redis: () -> RedisConnection?
     /// What is being erased, which the stores may still have.
     private let erasures: () -> ErasureWatch?
+    /// Whose shifts must be known before anything is shown.
+    private let shifts: () -> ShiftWatch?
     /// Ids being looked up or waiting for it, in order.
     private var wanted: [DriverID] = []
     private var isWanted: Set<DriverID> = []
@@ -28,14 +31,17 @@ final class DriverDirectory {
     /// `postgres` is nil where no history is kept.
     init(
         pipeline: Pipeline, postgres: PostgresQuestions?, configuration: Configuration,
-        redis: @escaping () -> RedisConnection?, erasures: @escaping () -> ErasureWatch?
+        redis: @escaping () -> RedisConnection?, erasures: @escaping () -> ErasureWatch?,
+        shifts: @escaping () -> ShiftWatch?
     ) {
         self.pipeline = pipeline
         self.postgres = postgres
         self.redis = redis
         self.erasures = erasures
+        self.shifts = shifts
         schema = quotedIdentifier(configuration.postgresSchema)
         key = KeyTemplate(configuration.redisLocationKey)
+        hash = HashReader(configuration.hashLayout, accuracyLimit: configuration.judgeAccuracyBelowMetres)
     }
 
     /// Calls `then` once all `ids` are in the pipeline: at once where they are.
@@ -90,21 +96,26 @@ final class DriverDirectory {
             }
         }
         isLooking = false
-        for then in ready { then() }
+        // Where they cannot be asked for, nothing of the drivers is shown, and no ping of theirs is judged.
+        if let shifts = shifts() {
+            shifts.load(ids) { _ in for then in ready { then() } }
+        } else {
+            for then in ready { then() }
+        }
         lookUpNext()
     }
 
     // MARK: The hash
 
     private func lookInRedis(_ ids: [DriverID], then: @escaping ([DriverID: Position]) -> Void) {
-        guard let redis = redis(), redis.isReady else { return then([:]) }
+        guard hash.isReadable, let redis = redis(), redis.isReady else { return then([:]) }
         var found: [DriverID: Position] = [:]
         var left = ids.count
         for id in ids {
-            redis.send(
-                ["HMGET", key.string(for: id), "lat", "lng", "accuracy", "recorded_at", "speed", "heading"]
-            ) { reply in
-                if let position = Position(hash: reply) { found[id] = position }
+            redis.send(["HMGET", key.string(for: id)] + hash.names) { [hash] reply in
+                if let values = reply.elements?.map(\.text), let position = hash.position(values) {
+                    found[id] = position
+                }
                 left -= 1
                 if left == 0 { then(found) }
             }
@@ -141,19 +152,6 @@ final class DriverDirectory {
 }
 
 extension Position {
-    /// A position from the hash's fields; nil where the hash is missing or not whole.
-    fileprivate init?(hash reply: RedisReply) {
-        guard let values = reply.elements?.map(\.text), values.count == 6,
-            let latitude = values[0].flatMap(Double.init), let longitude = values[1].flatMap(Double.init),
-            let accuracy = values[2].flatMap(Float.init), let milliseconds = values[3].flatMap(Int64.init),
-            abs(latitude) <= 90, abs(longitude) <= 180, milliseconds.magnitude < 1 << 50
-        else { return nil }
-        self.init(
-            recordedAt: milliseconds * 1_000, receivedAt: milliseconds * 1_000,
-            latitude: Int32((latitude * 1e7).rounded()), longitude: Int32((longitude * 1e7).rounded()),
-            accuracy: accuracy, speed: values[4].flatMap(Float.init), heading: values[5].flatMap(Float.init))
-    }
-
     /// A position from a row of history.
     fileprivate init?(_ rows: PostgresRows, _ row: Int) {
         guard let recordedAt = rows.integer(row, 1), let receivedAt = rows.integer(row, 2),

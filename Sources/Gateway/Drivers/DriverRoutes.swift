@@ -12,7 +12,10 @@ struct DriverRoutes {
     unowned let gateway: Gateway
 
     /// The newest position of a driver, or 404.
-    func position(of id: DriverID, for credential: Credential, on connection: WebConnection) {
+    func position(
+        of id: DriverID, _ request: WebRequest, for credential: Credential, on connection: WebConnection
+    ) {
+        guard let format = PositionFormat(request) else { return connection.respond(PositionFormat.problem) }
         gateway.authorization.refused([.driver(id)], for: credential) { [gateway] refused in
             guard let refused else { return connection.respond(Self.cannotAsk) }
             guard refused.isEmpty else { return connection.respond(Self.forbidden) }
@@ -20,14 +23,12 @@ struct DriverRoutes {
                 let pipeline = gateway.pipeline
                 var writer = JSONWriter()
                 guard let driver = pipeline.drivers.index(of: id),
-                    pipeline.fanout.appendPosition(
-                        of: driver, pipeline.drivers, precision: credential.precisionMetres, to: &writer)
+                    format.append(driver, pipeline, credential.precisionMetres, distance: nil, to: &writer)
                 else {
                     return connection.respond(
                         Problem.response(404, "not_found", "no position of this driver is known"))
                 }
-                connection.respond(
-                    WebResponse(type: "application/json", body: writer.bytes, headers: [("Cache-Control", "no-store")]))
+                connection.respond(format.response(writer.bytes))
             }
         }
     }
@@ -40,12 +41,14 @@ struct DriverRoutes {
         guard let limit, (1...Self.maximumLimit).contains(limit) else {
             return refuse("limit is a number from 1 to \(Self.maximumLimit)")
         }
-        let question = Question(credential: credential, limit: limit, connection: connection)
+        guard let format = PositionFormat(request) else { return connection.respond(PositionFormat.problem) }
+        let question = Question(credential: credential, limit: limit, format: format, connection: connection)
         if let near = request.query("near") {
             guard let point = Self.point(near) else { return refuse("near is lat,lng in degrees") }
-            guard let radius = request.query("radius_m").map({ Double($0) }) ?? 2_000, radius > 0, radius <= 21_000_000
-            else { return refuse("radius_m is a number of metres above 0") }
-            return answer(question, near: point, radius: radius)
+            switch DistanceRange.of(request) {
+            case .success(let range): return answer(question, near: point, range)
+            case .failure(let problem): return refuse(problem.description)
+            }
         }
         if let text = request.query("area") {
             guard let area = Area(text) else { return refuse("area is minLat,minLng,maxLat,maxLng in degrees") }
@@ -64,16 +67,17 @@ struct DriverRoutes {
     private struct Question {
         let credential: Credential
         let limit: Int
+        let format: PositionFormat
         let connection: WebConnection
     }
 
     private typealias Found = (driver: DriverIndex, distance: Double?)
 
-    private func answer(_ question: Question, near point: (Degrees7, Degrees7), radius: Double) {
+    private func answer(_ question: Question, near point: (Degrees7, Degrees7), _ range: DistanceRange) {
         var found: [(driver: DriverIndex, distance: Double)] = []
         forEachCurrent(for: question.credential) { driver, position in
             let distance = Distance.metres(point.0, point.1, position.latitude, position.longitude)
-            if distance <= radius { found.append((driver, distance)) }
+            if range.contains(distance) { found.append((driver, distance)) }
         }
         found.sort { $0.distance < $1.distance }
         answerWithin(question, found.map { ($0.driver, $0.distance) })
@@ -151,29 +155,22 @@ struct DriverRoutes {
     private func respond(_ question: Question, _ found: [Found]) {
         let pipeline = gateway.pipeline
         var writer = JSONWriter()
-        writer.raw("{\"now\":\(SystemClock.wallMicroseconds() / 1_000),\"drivers\":[")
+        question.format.begin(&writer)
         var isFirst = true
         for (driver, distance) in found.prefix(question.limit) {
             let start = writer.bytes.count
             if !isFirst { writer.raw(",") }
             guard
-                pipeline.fanout.appendPosition(
-                    of: driver, pipeline.drivers, precision: question.credential.precisionMetres, to: &writer)
+                question.format.append(
+                    driver, pipeline, question.credential.precisionMetres, distance: distance, to: &writer)
             else {
                 writer.bytes.removeLast(writer.bytes.count - start)
                 continue
             }
             isFirst = false
-            if let distance {
-                writer.bytes.removeLast()
-                writer.raw(",\"distance_m\":")
-                writer.fixed(Int64((distance * 10).rounded()), decimals: 1)
-                writer.raw("}")
-            }
         }
         writer.raw("]}")
-        question.connection.respond(
-            WebResponse(type: "application/json", body: writer.bytes, headers: [("Cache-Control", "no-store")]))
+        question.connection.respond(question.format.response(writer.bytes))
     }
 
     private static var cannotAsk: WebResponse {

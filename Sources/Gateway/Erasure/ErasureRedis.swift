@@ -25,12 +25,13 @@ struct ErasureRedis {
             var removed = try session.integer(["DEL", location.string(for: driver)])
             removed += try session.integer(["ZREM", configuration.redisGeoKey, driver.string])
             guard drops else { return removed }
-            // A device's JWT without an id of its own is counted by its driver's. No id holds a character that a pattern
-            // would understand.
+            // A device's JWT without an id of its own is counted by its driver's.
+            let counters = KeyPattern(configuration.limitsCounterKey)
+                .scanPattern { $0 == "client" ? "jwt:\(driver.string)" : nil }
             var cursor = "0"
             repeat {
                 let reply = try session.ask(
-                    ["SCAN", cursor, "MATCH", "rate_limit:jwt:\(driver.string):*", "COUNT", Self.scanCount])
+                    ["SCAN", cursor, "MATCH", counters, "COUNT", Self.scanCount])
                 guard let parts = reply.elements, parts.count == 2, let next = parts[0].text else { break }
                 cursor = next
                 for key in parts[1].elements?.compactMap(\.text) ?? [] { removed += try session.integer(["DEL", key]) }

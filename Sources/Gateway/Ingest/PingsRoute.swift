@@ -33,11 +33,26 @@ struct PingsRoute {
         if let encoding = request.headers["content-encoding"], encoding.lowercased() != "identity" {
             return Problem.response(415, "media_type", "bodies are not decompressed here; send them as they are")
         }
-        let type = request.headers["content-type"]?.split(separator: ";").first?.lowercased() ?? "application/json"
+        let type = mediaType(request)
         guard type == "application/json" || type.hasSuffix("+json") else {
-            return Problem.response(415, "media_type", "pings are sent as application/json")
+            return Problem.response(
+                415, "media_type", "pings are sent as application/json or \(GeoJSONPositions.mediaType)")
         }
         return nil
+    }
+
+    private func mediaType(_ request: WebRequest) -> String {
+        let type = request.headers["content-type"]?.split(separator: ";").first?.lowercased() ?? "application/json"
+        return type.filter { $0 != " " }
+    }
+
+    private func decode(_ request: WebRequest) throws(PingDecodingError) {
+        let pipeline = gateway.pipeline
+        if mediaType(request) == GeoJSONPositions.mediaType {
+            try pipeline.decodeFeatures(request.body.span, maximumPings: Self.maximumPings)
+        } else {
+            try pipeline.decode(request.body.span, maximumPings: Self.maximumPings, allowsEnvelope: true)
+        }
     }
 
     private func take(
@@ -45,9 +60,9 @@ struct PingsRoute {
     ) {
         let pipeline = gateway.pipeline
         do {
-            try pipeline.decode(request.body.span, maximumPings: Self.maximumPings, allowsEnvelope: true)
+            try decode(request)
         } catch {
-            return connection.respond(refusal(error))
+            return connection.respond(refusal(error, of: request))
         }
         guard !pipeline.batch.pings.isEmpty else {
             return connection.respond(Problem.response(400, "bad_request", "no pings in the request"))
@@ -91,8 +106,11 @@ struct PingsRoute {
             reply: PendingReply(serial: gateway.nextSerial(), response: response(now)), on: connection, receivedAt: now)
     }
 
-    private func refusal(_ error: PingDecodingError) -> WebResponse {
+    private func refusal(_ error: PingDecodingError, of request: WebRequest) -> WebResponse {
         switch error {
+        case .notPings where mediaType(request) == GeoJSONPositions.mediaType:
+            Problem.response(
+                400, "bad_request", "expected a GeoJSON Feature, a FeatureCollection or an array of Features")
         case .notJSON: Problem.response(400, "malformed_json", error.detail)
         case .notPings, .tooDeep: Problem.response(400, "bad_request", error.detail)
         case .tooMany: Problem.response(413, "too_many_pings", error.detail)

@@ -7,10 +7,34 @@ extension RateLimits.Standing {
     /// Seconds until it is worth trying again, rounded up: waiting so long is always enough.
     var seconds: Int64 { (wait + 999_999) / 1_000_000 }
 
+    /// The most requests at once.
+    private var most: Int64 {
+        switch basis {
+        case .rate(let limit): limit.burst
+        case .quota(let quota): quota.requests
+        }
+    }
+
+    /// Within how many seconds.
+    private var windowSeconds: Int64 {
+        switch basis {
+        case .rate(let limit): limit.secondsToFill
+        case .quota(let quota): (quota.periodMilliseconds + 999) / 1_000
+        }
+    }
+
+    /// What was exceeded, such as `100 requests/s`.
+    private func limit(of what: String) -> String {
+        switch basis {
+        case .rate(let limit): "\(limit.perSecond) \(what)/s"
+        case .quota(let quota): "\(quota.requests) \(what) in \(windowSeconds) s"
+        }
+    }
+
     /// `RateLimit-Policy` and `RateLimit`: `q` at most within `w` seconds, `r` left, all of it again in `t` seconds.
     var headers: [(String, String)] {
         [
-            ("RateLimit-Policy", "\"default\";q=\(limit.burst);w=\(limit.secondsToFill)"),
+            ("RateLimit-Policy", "\"default\";q=\(most);w=\(windowSeconds)"),
             ("RateLimit", "\"default\";r=\(remaining);t=\(seconds)"),
         ]
     }
@@ -18,7 +42,7 @@ extension RateLimits.Standing {
     /// 429 for a request.
     var problem: WebResponse {
         Problem.response(
-            429, "rate", "more than \(limit.perSecond) requests/s; try again in \(seconds) s",
+            429, "rate", "more than \(limit(of: "requests")); try again in \(seconds) s",
             headers: [("Retry-After", "\(seconds)")])
     }
 
@@ -26,12 +50,12 @@ extension RateLimits.Standing {
     var pingsProblem: WebResponse {
         Problem.response(
             429, "rate",
-            "more than \(limit.perSecond) pings/s; nothing was stored, send them again in \(seconds) s",
+            "more than \(limit(of: "pings")); nothing was stored, send them again in \(seconds) s",
             headers: [("Retry-After", "\(seconds)")])
     }
 
     /// The reason that a WebSocket closes with 4429.
-    var closeReason: String { "more than \(limit.perSecond) pings/s; retry in \(seconds) s" }
+    var closeReason: String { "more than \(limit(of: "pings")); retry in \(seconds) s" }
 }
 
 extension RateLimits {

@@ -16,11 +16,19 @@ final class RateLimits {
 
     /// What a client has left.
     struct Standing {
-        var limit: RateLimit
+        var basis: Basis
         /// Requests that are left now.
         var remaining: Int64
         /// Microseconds until all of them are there again, or, where it was refused, until one is.
         var wait: Microseconds
+    }
+
+    /// What a client is limited to.
+    enum Basis {
+        /// A rate in the long run, and a burst.
+        case rate(RateLimit)
+        /// A key's own: so many in a period.
+        case quota(RequestQuota)
     }
 
     /// Whether a request is taken.
@@ -40,6 +48,7 @@ final class RateLimits {
     private var devicePings: BucketTable<String>
     private var keyPings: BucketTable<String>
     private let shared: SharedCounters
+    private let quotas = Quotas()
     /// What a viewer's frames are limited to.
     let viewerFrames: RateLimit
     /// Refusals by `Scope`.
@@ -62,7 +71,8 @@ final class RateLimits {
                 perSecond: configuration.limitsKeyPingsPerSecond, burst: configuration.limitsKeyPingsPerSecond * 10))
         viewerFrames = RateLimit(
             perSecond: configuration.limitsViewerFramesPerSecond, burst: configuration.limitsViewerFramesPerSecond * 10)
-        shared = SharedCounters(windowSeconds: configuration.limitsWindowSeconds)
+        shared = SharedCounters(
+            windowSeconds: configuration.limitsWindowSeconds, key: configuration.limitsCounterKey)
     }
 
     /// A refusal was decided elsewhere.
@@ -73,6 +83,7 @@ final class RateLimits {
     /// Tells Redis what was used since the last call, and learns what all processes have seen.
     func share(_ redis: RedisConnection, now: @escaping () -> Microseconds) {
         shared.share(redis, now: now)
+        quotas.share(redis, key: { [shared] in shared.key($0, Quotas.endpoint) }, now: now)
     }
 
     // MARK: Requests
@@ -93,8 +104,18 @@ final class RateLimits {
 
     /// A request's credential is good.
     func admit(_ credential: Credential, endpoint: String, now: Microseconds) -> Decision {
+        if let quota = credential.quota { return admit(credential, quota, now) }
         guard !credentials.limit.isUnlimited else { return .taken(nil) }
         return admit(credential.id, credential.id, &credentials, endpoint, Self.scope(of: credential), now)
+    }
+
+    /// A credential's own limit stands instead of the configured one.
+    private func admit(_ credential: Credential, _ quota: RequestQuota, _ now: Microseconds) -> Decision {
+        let (isTaken, left) = quotas.take(credential.id, quota, now: now)
+        let standing = Standing(basis: .quota(quota), remaining: left.remaining, wait: left.wait)
+        guard !isTaken else { return .taken(standing) }
+        refusals[Self.scope(of: credential).rawValue] += 1
+        return .refused(standing)
     }
 
     /// A request's credential was refused: its address pays.
@@ -115,12 +136,12 @@ final class RateLimits {
         guard elsewhere == 0, table[index].take(1, limit, now: now) else {
             refusals[scope.rawValue] += 1
             let wait = max(elsewhere, table[index].wait(for: 1, limit, now: now))
-            return .refused(Standing(limit: limit, remaining: 0, wait: wait))
+            return .refused(Standing(basis: .rate(limit), remaining: 0, wait: wait))
         }
         shared.add(1, of: name, endpoint: endpoint, limit)
         let remaining = table[index].available(limit, now: now)
         let wait = (limit.burst - remaining) * 1_000_000 / limit.perSecond
-        return .taken(Standing(limit: limit, remaining: remaining, wait: wait))
+        return .taken(Standing(basis: .rate(limit), remaining: remaining, wait: wait))
     }
 
     // MARK: Pings
@@ -158,7 +179,7 @@ final class RateLimits {
         let limit = allowance.isDevice ? devicePings.limit : keyPings.limit
         let bucket = allowance.isDevice ? devicePings[allowance.index] : keyPings[allowance.index]
         return Standing(
-            limit: limit, remaining: max(0, bucket.available(limit, now: now)),
+            basis: .rate(limit), remaining: max(0, bucket.available(limit, now: now)),
             wait: bucket.wait(for: pings, limit, now: now))
     }
 

@@ -1,4 +1,5 @@
-/// The counters in Redis that all processes of a gateway share: `rate_limit:{client}:{endpoint}` (API.md, "Redis").
+/// The counters in Redis that all processes of a gateway share: `limits.counter_key`, by default
+/// `rate_limit:{client}:{endpoint}` (API.md, "Redis").
 ///
 /// Nobody waits for Redis. What was used since the last tick is told in one write, and the replies say what everybody has
 /// used: who is beyond the limit then is refused until the window ends. Redis away: each process has its own buckets.
@@ -16,12 +17,20 @@ final class SharedCounters {
     }
 
     private let windowSeconds: Int
+    private let pattern: KeyPattern
     private var used: [Counter: (requests: Int, allowed: Int64)] = [:]
     /// Until when a client is refused, in monotonic microseconds.
     private var refused: [String: Microseconds] = [:]
 
-    init(windowSeconds: Int) {
+    /// `key` holds `{client}` and `{endpoint}`.
+    init(windowSeconds: Int, key: String) {
         self.windowSeconds = windowSeconds
+        pattern = KeyPattern(key)
+    }
+
+    /// The key of a client's counter.
+    func key(_ client: String, _ endpoint: String) -> String {
+        pattern.key { $0 == "client" ? client : endpoint }
     }
 
     /// What a client may use in a window: its rate throughout, and a burst. A second more, because a window begins with
@@ -54,7 +63,7 @@ final class SharedCounters {
         defer { used.removeAll(keepingCapacity: true) }
         guard redis.hasRoom else { return }
         for (counter, use) in used {
-            let key = "rate_limit:\(counter.client):\(counter.endpoint)"
+            let key = key(counter.client, counter.endpoint)
             let windowSeconds = windowSeconds
             // The life is set with the key and stays: INCRBY does not touch it. EXPIRE's NX would need Redis 7.
             redis.send(["SET", key, "0", "EX", "\(windowSeconds)", "NX"]) { _ in }

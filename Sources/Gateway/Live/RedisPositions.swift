@@ -14,7 +14,8 @@ final class RedisPositions {
     private let key: KeyTemplate
     private let channel: KeyTemplate
     private let geoKey: String
-    private let templates: Templates
+    private let hash: HashLayout
+    private let templates = Templates()
     private let ttl: Microseconds
     private var commands = RedisCommands()
     private var members = RedisCommands()
@@ -58,7 +59,7 @@ final class RedisPositions {
         key = KeyTemplate(configuration.redisLocationKey)
         channel = KeyTemplate(configuration.redisLocationChannel)
         geoKey = configuration.redisGeoKey
-        templates = Templates()
+        hash = HashLayout(configuration.hashLayout)
         ttl = Int64(configuration.redisLocationTTLSeconds) * 1_000_000
     }
 
@@ -96,7 +97,7 @@ final class RedisPositions {
             let id = table.id(of: driver)
             let latitude = DecimalText(Int64(position.latitude), decimals: 7)
             let longitude = DecimalText(Int64(position.longitude), decimals: 7)
-            appendHash(id, position, latitude, longitude)
+            hash.append(id, position, latitude, longitude, at: key, to: &commands)
             let end = position.receivedAt + ttl
             if end - memory[driver].expiry > (ttl < Self.shortestLazyLife ? 0 : ttl / 10) {
                 appendLife(of: driver, id, until: end, now: now)
@@ -175,41 +176,12 @@ final class RedisPositions {
         counters.published += 1
     }
 
-    private func appendHash(
-        _ id: DriverID, _ position: Position, _ latitude: DecimalText, _ longitude: DecimalText
-    ) {
-        let known = 5 + (position.speed == nil ? 0 : 1) + (position.heading == nil ? 0 : 1)
-        commands.begin(template: templates.hset[known - 5])
-        key.append(id, to: &commands)
-        field(templates.lat, latitude)
-        field(templates.lng, longitude)
-        field(templates.accuracy, DecimalText(thousandths: position.accuracy))
-        field(templates.recordedAt, DecimalText(position.recordedAt / 1_000))
-        commands.constant(templates.timestamp)
-        commands.argument(count: Timestamp.textBytes) { Timestamp.append(position.recordedAt, to: &$0) }
-        if let heading = position.heading { field(templates.heading, DecimalText(thousandths: heading)) }
-        if let speed = position.speed { field(templates.speed, DecimalText(thousandths: speed)) }
-        if known < 7 {
-            // What became unknown must not stay behind as if it were known.
-            commands.begin(arguments: 2 + 7 - known)
-            commands.argument("HDEL")
-            key.append(id, to: &commands)
-            if position.heading == nil { commands.argument("heading") }
-            if position.speed == nil { commands.argument("speed") }
-        }
-    }
-
     private func appendLife(of driver: DriverIndex, _ id: DriverID, until end: Microseconds, now: Microseconds) {
         memory[driver].expiry = end
         commands.begin(template: templates.pexpire)
         key.append(id, to: &commands)
         let life = DecimalText(max(1, (end - now) / 1_000))
         commands.argument(count: life.count) { life.append(to: &$0) }
-    }
-
-    private func field(_ name: [UInt8], _ value: DecimalText) {
-        commands.constant(name)
-        commands.argument(count: value.count) { value.append(to: &$0) }
     }
 
     /// One GEOADD takes many members: Redis then looks the set up once.
@@ -238,13 +210,4 @@ final class RedisPositions {
 private struct Templates {
     let publish = RedisCommands.template(["PUBLISH"], of: 3)
     let pexpire = RedisCommands.template(["PEXPIRE"], of: 3)
-    /// With neither heading nor speed known, with one of them, with both.
-    let hset = (5...7).map { RedisCommands.template(["HSET"], of: 2 + 2 * $0) }
-    let lat = RedisCommands.template(["lat"], of: 0)
-    let lng = RedisCommands.template(["lng"], of: 0)
-    let accuracy = RedisCommands.template(["accuracy"], of: 0)
-    let recordedAt = RedisCommands.template(["recorded_at"], of: 0)
-    let timestamp = RedisCommands.template(["timestamp"], of: 0)
-    let heading = RedisCommands.template(["heading"], of: 0)
-    let speed = RedisCommands.template(["speed"], of: 0)
 }

@@ -1,4 +1,5 @@
-/// `/metrics`: Prometheus' text format, made when asked for. To add a metric, add a line here.
+/// `/metrics`: Prometheus' text format, or the same samples as JSON lines, made when asked for. To add a metric, add a line
+/// here.
 import EventLoop
 import Journal
 import PostgresClient
@@ -15,9 +16,17 @@ struct Metrics {
         self.gateway = gateway
     }
 
+    /// What a request asks for.
+    func response(_ request: WebRequest) -> WebResponse {
+        guard let format = MetricsFormat(request) else {
+            return Problem.response(400, "bad_request", "format is text or ndjson")
+        }
+        return WebResponse(type: format.mediaType, body: page(format))
+    }
+
     /// The whole page.
-    func text() -> [UInt8] {
-        var page = MetricsPage()
+    private func page(_ format: MetricsFormat) -> [UInt8] {
+        var page = MetricsPage(format, timestamp: Timestamp.string(SystemClock.wallMicroseconds()))
         ingest(&page)
         live(&page)
         journal(&page)

@@ -1,18 +1,55 @@
-/// Prometheus' text exposition format, version 0.0.4.
+/// What `/metrics` says, in one of two forms of the same samples.
 import Journal
+import WebServer
+
+/// How the samples are written.
+enum MetricsFormat: String {
+    /// Prometheus' text exposition format, version 0.0.4.
+    case text
+    /// A JSON object a line, for systems that keep samples as documents (see `MetricsRecord`).
+    case ndjson
+
+    /// `format=text|ndjson`, else what `Accept` names; nil where `format` names another.
+    init?(_ request: WebRequest) {
+        if let name = request.query("format") {
+            self.init(rawValue: name)
+        } else {
+            let accepted = request.headers["accept"]?.lowercased() ?? ""
+            self = accepted.contains("application/x-ndjson") ? .ndjson : .text
+        }
+    }
+
+    var mediaType: String {
+        switch self {
+        case .text: "text/plain; version=0.0.4; charset=utf-8"
+        case .ndjson: "application/x-ndjson"
+        }
+    }
+}
 
 /// A page that grows line by line.
 struct MetricsPage {
     private(set) var text = ""
+    private let format: MetricsFormat
+    /// RFC 3339.
+    private let timestamp: String
+
+    init(_ format: MetricsFormat, timestamp: String) {
+        self.format = format
+        self.timestamp = timestamp
+    }
 
     /// HELP and TYPE of a metric whose samples follow.
     mutating func begin(_ name: String, _ type: String, _ help: String) {
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+        if format == .text { text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n" }
     }
 
-    /// One line.
+    /// One line; labels such as `job="drop",le="0.1"`.
     mutating func sample(_ name: String, _ labels: String, _ value: some CustomStringConvertible) {
-        text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+        switch format {
+        case .text: text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+        case .ndjson: text += MetricsRecord(name, labels, "\(value)", timestamp).line
+        }
     }
 
     mutating func counter(_ name: String, _ help: String, _ value: Int) {

@@ -56,6 +56,15 @@ struct RequestBody {
         return number
     }
 
+    /// `true` or `false`; nil where there is neither.
+    func flag(_ name: String) throws(RequestRefusal) -> Bool? {
+        switch member(name) {
+        case nil: return nil
+        case .boolean(let value): return value
+        default: throw .badRequest("\(name) is true or false")
+        }
+    }
+
     /// A text of 1 to `limit` characters without control characters; nil where there is none.
     func text(_ name: String, atMost limit: Int) throws(RequestRefusal) -> String? {
         guard let value = member(name) else { return nil }

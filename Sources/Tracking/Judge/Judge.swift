@@ -12,10 +12,13 @@ public struct Judge: Sendable {
     private var memories: [DriverMemory] = []
     /// `remembered` fix times a driver, a ring each.
     private var recent: [Microseconds] = []
+    /// Who is on shift when.
+    public var shifts: ShiftTable
 
-    /// A judge that knows nobody.
-    public init(rules: JudgeRules) {
+    /// A judge that knows nobody. `requiresShifts` where only pings from within a driver's shift count.
+    public init(rules: JudgeRules, requiresShifts: Bool = false) {
         self.rules = rules
+        shifts = ShiftTable(isRequired: requiresShifts)
     }
 
     /// Makes room for one more driver and returns its index.
@@ -51,6 +54,13 @@ public struct Judge: Sendable {
         guard rules.future.admits(ping, now: now) else { return .rejected(.future) }
         guard rules.stale.admits(ping, now: now) else { return .rejected(.stale) }
         guard rules.mock.admits(ping) else { return .rejected(.mock) }
+        if shifts.isEnforced {
+            switch shifts.standing(of: driver, recordedAt: ping.recordedAt, now: now) {
+            case .off: return .rejected(.offShift)
+            case .over: return judgeAfterwards(&ping, of: driver)
+            case .on: break
+            }
+        }
 
         let fix = Anchor(ping)
         if let newest = memories[driver].newest {
@@ -68,6 +78,16 @@ public struct Judge: Sendable {
         memories[driver].forgetCandidates()
         remember(fix.recordedAt, of: driver)
         return .accepted(clamped: rules.clamp.apply(&ping))
+    }
+
+    /// A ping from a shift that is not on any more, or not yet: for history alone, as a late one is.
+    private mutating func judgeAfterwards(_ ping: inout Ping, of driver: DriverIndex) -> Verdict {
+        let recordedAt = ping.recordedAt
+        if recordedAt == memories[driver].newest?.recordedAt || isRemembered(recordedAt, of: driver) {
+            return .duplicate
+        }
+        remember(recordedAt, of: driver)
+        return .late(clamped: rules.clamp.apply(&ping))
     }
 
     private func isRemembered(_ recordedAt: Microseconds, of driver: DriverIndex) -> Bool {

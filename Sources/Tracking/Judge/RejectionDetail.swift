@@ -20,7 +20,7 @@ extension JudgeRules {
                 ? "recorded_at is in 1970; it is counted in milliseconds"
                 : "recorded_at is more than \(stale.retention / 86_400_000_000) days ago"
         case .mock: "simulated positions are not accepted here"
-        case .offShift: "the driver is not on shift"
+        case .offShift: "recorded while the driver was off shift; only what lies within a shift is kept"
         case .jump: "too far from the last position for the time between; a third agreeing ping is accepted"
         }
     }

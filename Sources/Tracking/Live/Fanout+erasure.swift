@@ -1,4 +1,5 @@
-/// Erasure: what was received of a driver is forgotten here, and its viewers are told that it is gone.
+/// Erasure and the end of a shift: what was received of a driver is forgotten here, and its viewers are told that it is
+/// gone.
 
 extension Fanout {
     /// Forgets what was received of the driver up to `instant`: its position, what returning viewers would be told again,
@@ -11,9 +12,37 @@ extension Fanout {
         eraseLog(of: driver, receivedThrough: instant)
         guard let position = drivers[driver].position else { return false }
         guard position.receivedAt <= instant else { return true }
+        drivers[driver].device.isErased = true
+        remove(driver, now: now)
+        return false
+    }
+
+    /// The driver is off shift from now on: its position and what returning viewers would be told again are forgotten, and
+    /// it is offline for the reason `off_shift`. Viewers are told as of an erasure. Harmless where it is repeated. Returns
+    /// whether it had a position.
+    public mutating func leaveShift(_ driver: DriverIndex, now: Microseconds) -> Bool {
+        eraseLog(of: driver, receivedThrough: .max)
+        let wasOff = drivers[driver].device.isOffShift
+        drivers[driver].device.isOffShift = true
+        guard drivers[driver].position != nil else {
+            if !wasOff { tellStatus(of: driver) }
+            return false
+        }
+        remove(driver, now: now)
+        return true
+    }
+
+    /// The driver is on shift from now on, and shows with its next position.
+    public mutating func enterShift(_ driver: DriverIndex) {
+        guard drivers[driver].device.isOffShift else { return }
+        drivers[driver].device.isOffShift = false
+        if drivers[driver].presence != .live { tellStatus(of: driver) }
+    }
+
+    /// Takes the driver's position away from all who see it.
+    private mutating func remove(_ driver: DriverIndex, now: Microseconds) {
         drivers[driver].position = nil
         drivers[driver].presence = .offline
-        drivers[driver].device.isErased = true
         drivers[driver].device.troubledAt = .min / 2
         drivers[driver].news &= ~FanoutEdge.position
         var edge = Int(drivers[driver].firstEdge)
@@ -27,7 +56,6 @@ extension Fanout {
             leave(driver, topic, now: now)
             if topics[topic].box == nil { join(driver, topic, now: now) }
         }
-        return false
     }
 
     private func topics(holding driver: DriverIndex) -> [TopicIndex] {

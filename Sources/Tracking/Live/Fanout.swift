@@ -124,7 +124,7 @@ public struct Fanout: Sendable {
         tellStatus(of: driver)
     }
 
-    private mutating func tellStatus(of driver: DriverIndex) {
+    mutating func tellStatus(of driver: DriverIndex) {
         if drivers[driver].firstEdge >= 0 {
             drivers[driver].news |= FanoutEdge.status
             markDirty(driver)

@@ -68,14 +68,18 @@ public struct Position: Sendable, Equatable {
         return position
     }
 
-    /// Appends `"recorded_at":…,"lat":…,"lng":…,"speed":…,"heading":…,"accuracy":…`; what is unknown is left out.
-    public func appendMembers(to writer: inout JSONWriter) {
+    /// Appends `"recorded_at":…,"lat":…,"lng":…,"speed":…,"heading":…,"accuracy":…`; what is unknown is left out, and so
+    /// are `lat` and `lng` where they stand elsewhere.
+    @inline(__always)
+    public func appendMembers(to writer: inout JSONWriter, withPlace: Bool = true) {
         writer.raw("\"recorded_at\":")
         writer.integer(Timestamp.floorDivide(recordedAt, 1_000))
-        writer.raw(",\"lat\":")
-        writer.degrees(latitude)
-        writer.raw(",\"lng\":")
-        writer.degrees(longitude)
+        if withPlace {
+            writer.raw(",\"lat\":")
+            writer.degrees(latitude)
+            writer.raw(",\"lng\":")
+            writer.degrees(longitude)
+        }
         if let speed {
             writer.raw(",\"speed\":")
             writer.thousandths(speed)

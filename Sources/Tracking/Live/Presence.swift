@@ -66,9 +66,13 @@ struct DeviceState: Sendable {
     var trouble = Trouble.lowAccuracy
     /// Whether the newest position was erased. It says something only while there is no other.
     var isErased = false
+    /// Whether the driver is known to be off shift.
+    var isOffShift = false
 
     /// Why the driver is stale or offline, as on the wire. `heardAt` is when its newest position came.
     func reason(_ presence: Presence, heardAt: Microseconds, now: Microseconds, limits: PresenceLimits) -> String {
+        // Whatever its devices do, none of it counts.
+        if isOffShift { return "off_shift" }
         // Nothing was heard since: a position would have come.
         if isErased, heardAt == .min { return "erased" }
         if isTroubled(since: heardAt, now: now, limits: limits) {

@@ -29,6 +29,10 @@ public enum PingField: UInt8, Sendable, CaseIterable {
 public enum PingDefect: Sendable, Equatable {
     /// The element is not an object.
     case notAnObject
+    /// The element is no GeoJSON Feature.
+    case notAFeature
+    /// The Feature's geometry is no Point.
+    case notAPoint
     /// A required member is absent or null.
     case missing(PingField)
     /// The member has the wrong type or a value that its type cannot hold.
@@ -42,6 +46,8 @@ public enum PingDefect: Sendable, Equatable {
     public var description: String {
         switch self {
         case .notAnObject: "a ping must be a JSON object"
+        case .notAFeature: "expected a GeoJSON Feature"
+        case .notAPoint: "geometry: expected a Point with the coordinates [longitude, latitude]"
         case .missing(let field): "\(field.name) is required"
         case .invalid(let field): "\(field.name): expected \(Self.expectation(field))"
         case .twice(let field?): "\(field.name) stands twice"
