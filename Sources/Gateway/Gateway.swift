@@ -23,11 +23,15 @@ final class Gateway: WebApplication {
     private(set) var memberships: Memberships!
     /// Likewise.
     private(set) var erasures: ErasureWatch!
+    /// Likewise.
+    private(set) var shifts: ShiftWatch!
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?
     /// The platform's own database; nil where the configuration has no statements.
     let systemDatabase: SystemDatabase?
+    /// The platform's trail of who watched whom; nil where it has none.
+    let watching: Watching?
     /// Exports of the past that are under way.
     let downloads = Downloads()
     let history: HistoryWriter?
@@ -96,19 +100,26 @@ final class Gateway: WebApplication {
         var redisNow: () -> RedisConnection? = { nil }
         var busNow: () -> ControlBus? = { nil }
         var erasuresNow: () -> ErasureWatch? = { nil }
+        var shiftsNow: () -> ShiftWatch? = { nil }
         assignments = AssignmentStore(
-            postgres: postgres, schema: configuration.postgresSchema, bus: { busNow() })
+            postgres: postgres, schema: configuration.postgresSchema,
+            platform: PlatformAssignments(systemDatabase, configuration.system), bus: { busNow() })
+        watching = Watching(loop: loop, systemDatabase, configuration.system)
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
-            configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() })
+            configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() }, shifts: { shiftsNow() })
         super.init()
         redisNow = { [unowned self] in redis }
         busNow = { [unowned self] in bus }
         erasuresNow = { [unowned self] in erasures }
         memberships = Memberships(gateway: self)
         erasures = ErasureWatch(gateway: self)
+        shifts = ShiftWatch(gateway: self)
+        shiftsNow = { [unowned self] in shifts }
+        onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
+        if let platform = access.platform { follow(platform) }
     }
 
     /// Starts the timers and connections. `server` is this application's.
@@ -138,6 +149,7 @@ final class Gateway: WebApplication {
         lookTimer = LoopTimer(loop: loop) { [unowned self] in
             memberships.look()
             erasures.look()
+            shifts.look()
         }
         lookTimer?.start(
             afterMilliseconds: configuration.accessRefreshSeconds * 1_000,
@@ -146,8 +158,10 @@ final class Gateway: WebApplication {
             access.refresh()
             memberships.look()
             erasures.look()
+            shifts.look()
         }
         driverSessions.start(loop)
+        shifts.start()
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -184,6 +198,8 @@ final class Gateway: WebApplication {
         bus?.close()
         access.close()
         erasures.close()
+        shifts.close()
+        watching?.close()
         systemDatabase?.close()
     }
 
@@ -359,40 +375,11 @@ final class Gateway: WebApplication {
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
-    /// Brings drivers of a batch into this process and finds out whether its sender may name them; `then` hears whether
-    /// that could be done.
-    func load(_ drivers: [DriverID], of sender: Sender, then: @escaping (Bool) -> Void) {
-        directory.load(drivers) {
-            guard case .backend(let scoped?) = sender else { return then(true) }
-            scoped.ask(drivers, then: then)
-        }
-    }
-
-    /// The subject's drivers, or those of any where it is nil, have changed: credentials that are limited to it may see
-    /// less from now on.
-    func reauthorize(_ subject: Subject?) {
-        server?.forEachConnection { connection in
-            guard let session = connection.session as? TrackSocket, let credential = session.credential,
-                credential.party != .viewer, let scope = credential.scope, subject.map(scope.names) ?? true
-            else { return }
-            session.reauthorize()
-        }
-    }
-
     override func notice(_ text: String) {
         log.notice("\(text)")
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
         Problem.response(status, code, detail)
-    }
-
-    private func closeConnections(of credential: String) {
-        downloads.end(of: credential)
-        server?.forEachConnection { connection in
-            if (connection.session as? CredentialSession)?.credential?.id == credential {
-                connection.close(code: 4403, reason: "the credential was revoked")
-            }
-        }
     }
 }
