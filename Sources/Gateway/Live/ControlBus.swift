@@ -17,6 +17,8 @@ final class ControlBus {
         case revoked(String)
         /// The order or group has other drivers.
         case assigned(Subject)
+        /// Something happened to the order: it is in Postgres.
+        case happened(Subject)
         /// The erasure with this id was asked for, has come further, or is done. The driver is not named.
         case erasure(String)
 
@@ -29,6 +31,9 @@ final class ControlBus {
                 writer.string(id)
             case .assigned(let subject):
                 writer.raw("{\"assigned\":")
+                writer.string(subject.name)
+            case .happened(let subject):
+                writer.raw("{\"happened\":")
                 writer.string(subject.name)
             case .erasure(let id):
                 writer.raw("{\"erasure\":")
@@ -47,6 +52,8 @@ final class ControlBus {
                 self = .revoked(id)
             } else if let subject = (members["assigned"] as? String).flatMap({ Subject($0) }) {
                 self = .assigned(subject)
+            } else if let subject = (members["happened"] as? String).flatMap({ Subject($0) }) {
+                self = .happened(subject)
             } else if let id = members["erasure"] as? String {
                 self = .erasure(id)
             } else {

@@ -4,7 +4,7 @@ extension MaintenanceJob {
     /// The jobs of a gateway with this configuration, in the order in which they run where several are due.
     static func all(_ configuration: Configuration) -> [MaintenanceJob] {
         // Where nothing of the history is kept, nothing is made; what is there from before is left alone.
-        guard configuration.historyRetentionDays > 0 else { return [.erasures(configuration)] }
-        return [.erasures(configuration), .rollUp(configuration), .partitions(configuration)]
+        guard configuration.historyRetentionDays > 0 else { return [.erasures(configuration), .events(configuration)] }
+        return [.erasures(configuration), .events(configuration), .rollUp(configuration), .partitions(configuration)]
     }
 }
