@@ -125,7 +125,7 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "LocalServers", "Tracking", "WebServer",
+                "Gateway", "LocalServers", "RedisClient", "Tracking", "WebServer",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],

@@ -23,6 +23,8 @@ final class Gateway: WebApplication {
     private(set) var memberships: Memberships!
     /// Likewise.
     private(set) var erasures: ErasureWatch!
+    /// Likewise.
+    private(set) var shifts: ShiftWatch!
     /// Set before `start`.
     var orders: OrderFollowing!
     let postgres: PostgresQuestions?
@@ -30,12 +32,16 @@ final class Gateway: WebApplication {
     let past: PostgresQuestions?
     /// The platform's own database; nil where the configuration has no statements.
     let systemDatabase: SystemDatabase?
+    /// The platform's trail of who watched whom; nil where it has none.
+    let watching: Watching?
     /// Exports of the past that are under way.
     let downloads = Downloads()
     let history: HistoryWriter?
     let maintenance: Maintenance?
     /// Which devices report.
     let driverSessions: DriverSessions
+    /// A driver was put into service or out of it, here or by another gateway.
+    var onDriverState: ((DriverID) -> Void)?
     let log: Logger
     let assets: Assets
     /// Set once, right after the server was made.
@@ -96,19 +102,26 @@ final class Gateway: WebApplication {
         var redisNow: () -> RedisConnection? = { nil }
         var busNow: () -> ControlBus? = { nil }
         var erasuresNow: () -> ErasureWatch? = { nil }
+        var shiftsNow: () -> ShiftWatch? = { nil }
         assignments = AssignmentStore(
-            postgres: postgres, schema: configuration.postgresSchema, bus: { busNow() })
+            postgres: postgres, schema: configuration.postgresSchema,
+            platform: PlatformAssignments(systemDatabase, configuration.system), bus: { busNow() })
+        watching = Watching(loop: loop, systemDatabase, configuration.system)
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
-            configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() })
+            configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() }, shifts: { shiftsNow() })
         super.init()
         redisNow = { [unowned self] in redis }
         busNow = { [unowned self] in bus }
         erasuresNow = { [unowned self] in erasures }
         memberships = Memberships(gateway: self)
         erasures = ErasureWatch(gateway: self)
+        shifts = ShiftWatch(gateway: self)
+        shiftsNow = { [unowned self] in shifts }
+        onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
+        if let platform = access.platform { follow(platform) }
     }
 
     /// Starts the timers and connections. `server` is this application's.
@@ -137,6 +150,7 @@ final class Gateway: WebApplication {
             lookAgain()
         }
         driverSessions.start(loop)
+        shifts.start()
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -173,6 +187,8 @@ final class Gateway: WebApplication {
         bus?.close()
         access.close()
         erasures.close()
+        shifts.close()
+        watching?.close()
         systemDatabase?.close()
     }
 
@@ -349,40 +365,11 @@ final class Gateway: WebApplication {
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
-    /// Brings drivers of a batch into this process and finds out whether its sender may name them; `then` hears whether
-    /// that could be done.
-    func load(_ drivers: [DriverID], of sender: Sender, then: @escaping (Bool) -> Void) {
-        directory.load(drivers) {
-            guard case .backend(let scoped?) = sender else { return then(true) }
-            scoped.ask(drivers, then: then)
-        }
-    }
-
-    /// The subject's drivers, or those of any where it is nil, have changed: credentials that are limited to it may see
-    /// less from now on.
-    func reauthorize(_ subject: Subject?) {
-        server?.forEachConnection { connection in
-            guard let session = connection.session as? TrackSocket, let credential = session.credential,
-                credential.party != .viewer, let scope = credential.scope, subject.map(scope.names) ?? true
-            else { return }
-            session.reauthorize()
-        }
-    }
-
     override func notice(_ text: String) {
         log.notice("\(text)")
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
         Problem.response(status, code, detail)
-    }
-
-    private func closeConnections(of credential: String) {
-        downloads.end(of: credential)
-        server?.forEachConnection { connection in
-            if (connection.session as? CredentialSession)?.credential?.id == credential {
-                connection.close(code: 4403, reason: "the credential was revoked")
-            }
-        }
     }
 }

@@ -66,7 +66,8 @@ public final class GatewayProcess {
         let pipeline = Pipeline(
             journal: journal, rules: configuration.judgeRules, presence: configuration.presenceLimits,
             replayBytes: configuration.liveReplayMiB << 20,
-            redis: RedisPositions(configuration), keepsHistory: configuration.historyRetentionDays > 0)
+            redis: RedisPositions(configuration), keepsHistory: configuration.historyRetentionDays > 0,
+            requiresShifts: configuration.system.requiresShifts)
         try Self.recall(journal, into: pipeline)
 
         postgres = PostgresQuestions(loop: loop, address: postgresAddress)
@@ -77,7 +78,7 @@ public final class GatewayProcess {
                 loop: loop, address: try PostgresAddress(configuration.systemDatabaseURL),
                 configuration: configuration.system, log: log) : nil
         let access = AccessControl(
-            loop: loop, postgres: postgres, configuration: configuration,
+            loop: loop, postgres: postgres, systemDatabase: systemDatabase, configuration: configuration,
             cache: CredentialCache(directory: configuration.journalDirectory), log: log)
         let history =
             configuration.historyRetentionDays > 0

@@ -40,16 +40,20 @@ final class Pipeline {
     /// Ids of the last `resolve` that are not known yet.
     private(set) var unknown: [DriverID] = []
     private var record = PingRecordBuffer()
+    /// Positions from before this process began, of drivers whose shifts are not known yet.
+    private var withheld: [DriverIndex: Position] = [:]
+    /// Drivers that moved since the platform's table was last told; nil where it wants to hear nothing.
+    var moved: ChangedDrivers?
 
     init(
         journal: Journal, rules: JudgeRules, presence: PresenceLimits, replayBytes: Int, redis: RedisPositions,
-        keepsHistory: Bool
+        keepsHistory: Bool, requiresShifts: Bool = false
     ) {
         self.journal = journal
         self.redis = redis
         self.keepsHistory = keepsHistory
         drivers = DriverTable(seed: .random(in: .min ... .max))
-        judge = Judge(rules: rules)
+        judge = Judge(rules: rules, requiresShifts: requiresShifts)
         fanout = Fanout(limits: presence, epoch: .random(in: .min ... .max), replayBytes: replayBytes)
     }
 
@@ -71,12 +75,18 @@ final class Pipeline {
     private static let noDriver: Int32 = -1
     private static let foreignDriver: Int32 = -2
 
-    /// Finds each ping's driver. False where some are new to this process or to the sender's scope: load what is in
-    /// `unknown`, then ask again.
+    /// Finds each ping's driver. False where some are new to this process or to the sender's scope, or not known to be on
+    /// shift or off: load what is in `unknown`, then ask again.
     func resolve(_ sender: Sender) -> Bool {
         resolved.removeAll(keepingCapacity: true)
-        guard case .backend(let scoped) = sender else { return true }
         unknown.removeAll(keepingCapacity: true)
+        let scoped: ScopedDrivers?
+        switch sender {
+        case .device(let driver, let id):
+            if !judge.shifts.isKnown(driver) { unknown.append(id) }
+            return unknown.isEmpty
+        case .backend(let limits): scoped = limits
+        }
         scoped?.forgetOld()
         for index in batch.pings.indices {
             guard batch.pings[index].defect == nil, let id = batch.pings[index].driver else {
@@ -93,7 +103,7 @@ final class Pipeline {
                     continue
                 }
             }
-            if let driver = drivers.index(of: id) {
+            if let driver = drivers.index(of: id), judge.shifts.isKnown(driver) {
                 resolved.append(Int32(driver))
             } else {
                 unknown.append(id)
@@ -195,6 +205,7 @@ final class Pipeline {
     private func show(_ ping: Ping, _ driver: DriverIndex, _ now: Microseconds) {
         fanout.update(driver, Position(ping, receivedAt: now), now: now)
         redis.changed(driver)
+        moved?.insert(driver)
     }
 
     // MARK: Drivers and their memory
@@ -213,13 +224,41 @@ final class Pipeline {
     /// What was accepted before this process began: fixes for the judge, the newest of them for the map.
     func recall(_ position: Position, isLate: Bool, of driver: DriverIndex) {
         judge.recall(position.anchor, isLate: isLate, of: driver)
-        if !isLate { fanout.restore(driver, position) }
+        guard !isLate else { return }
+        if judge.shifts.isKnown(driver) {
+            fanout.restore(driver, position)
+        } else if withheld[driver].map({ $0.recordedAt < position.recordedAt }) ?? true {
+            withheld[driver] = position
+        }
+    }
+
+    // MARK: Shifts
+
+    /// Whether the driver's pings can be judged.
+    func knowsShifts(of driver: DriverIndex) -> Bool { judge.shifts.isKnown(driver) }
+
+    /// The driver's shifts have to be asked for again before a ping is judged.
+    func forgetShifts(of driver: DriverIndex) { judge.shifts.set(nil, of: driver) }
+
+    /// These are the driver's shifts from now on. A position that is of no shift that is on goes from the map, and one
+    /// that waited for them comes onto it. Returns whether one went.
+    func setShifts(_ shifts: Shifts, of driver: DriverIndex, now: Microseconds) -> Bool {
+        judge.shifts.set(shifts, of: driver)
+        let waiting = withheld.removeValue(forKey: driver)
+        func isOn(_ position: Position) -> Bool { shifts.standing(of: position.recordedAt, now: now) == .on }
+        guard shifts.contains(now) else { return fanout.leaveShift(driver, now: now) }
+        var hasGone = false
+        if let shown = fanout.position(of: driver), !isOn(shown) { hasGone = fanout.leaveShift(driver, now: now) }
+        fanout.enterShift(driver)
+        if let waiting, isOn(waiting), fanout.position(of: driver) == nil { fanout.update(driver, waiting, now: now) }
+        return hasGone
     }
 
     /// Forgets what was received of a driver up to `instant`: on the map, in the judge's memory, and for returning viewers.
     /// A newer position stays, and the judge's memory with it, which holds no older one; returns whether there is one.
     func forget(_ id: DriverID, receivedThrough instant: Microseconds, now: Microseconds) -> Bool {
         guard let driver = drivers.index(of: id) else { return false }
+        if let waiting = withheld[driver], waiting.receivedAt <= instant { withheld[driver] = nil }
         if fanout.forget(driver, receivedThrough: instant, now: now) { return true }
         judge.forget(driver)
         return false

@@ -41,7 +41,12 @@ struct Key: ParsableCommand {
 
         @OptionGroup var options: ConfigurationOptions
         @Option(help: "A name to know it by.") var name: String
-        @Option(help: "Permissions separated by commas, such as pings:write,positions:read.") var permissions: String
+        @Option(
+            help: """
+                Permissions separated by commas, such as pings:write,positions:read, or the platform's own words for
+                them (system.permissions).
+                """)
+        var permissions: String
 
         @Option(
             help: """
@@ -50,17 +55,24 @@ struct Key: ParsableCommand {
                 """)
         var subjects: String?
 
+        @Option(
+            help: """
+                Its own limit of requests in a period, such as 1000/900s. Without it: limits.key_requests_per_s and
+                limits.key_burst.
+                """)
+        var rateLimit: String?
+
         func run() throws {
             let keys = try KeyCommands(options.load())
             let list = permissions.split(separator: ",").map(String.init)
-            print(try keys.create(name: name, permissions: list, subjects: subjects))
+            print(try keys.create(name: name, permissions: list, subjects: subjects, rateLimit: rateLimit))
         }
     }
 
     /// Lists keys.
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List keys: id, name, permissions, subjects, creation, state. No key is shown.")
+            abstract: "List keys: id, name, permissions, subjects, own limit, creation, state. No key is shown.")
 
         @OptionGroup var options: ConfigurationOptions
 

@@ -42,6 +42,8 @@ extension Integration {
             DELETE member       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET history         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET trips           401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET driver          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            PUT driver          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET devices         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             POST device         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             DELETE device       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  204  204  204
@@ -179,6 +181,9 @@ private final class AccessWorld {
         case "LIST sessions": return try status("GET", "/v1/tracking-sessions", token)
         case "DELETE session":
             return try status("DELETE", "/v1/tracking-sessions/\(try session(["order:m-o"]).id)", token)
+        case "GET driver": return try status("GET", "/v1/drivers/m-1", token)
+        // It is in service already, so that no other row is concerned.
+        case "PUT driver": return try status("PUT", "/v1/drivers/m-1", token, "{\"is_active\":true}")
         case "GET devices": return try status("GET", "/v1/drivers/m-1/devices", token)
         case "POST device": return try status("POST", "/v1/drivers/m-1/devices", token, "{\"name\":\"phone\"}")
         case "DELETE device":

@@ -67,7 +67,11 @@ final class CredentialQuestions {
     private func query(_ kind: Token.Kind) -> String {
         let columns =
             switch kind {
-            case .key: "array_to_string(permissions, ','), array_to_string(subjects, E'\\n') FROM \(schema).api_keys"
+            case .key:
+                """
+                array_to_string(permissions, ','), array_to_string(subjects, E'\\n'), rate_limit_requests,
+                rate_limit_period_ms FROM \(schema).api_keys
+                """
             case .device: "driver_id FROM \(schema).driver_devices"
             case .session:
                 """
@@ -94,9 +98,12 @@ extension Credential {
                 scope = known
             }
             let permissions = (rows.text(row, 2) ?? "").split(separator: ",")
+            let quota = rows.integer(row, 4).flatMap { requests in
+                rows.integer(row, 5).flatMap { RequestQuota(requests: requests, periodMilliseconds: $0) }
+            }
             self.init(
                 id: id, party: .backend, permissions: Set(permissions.compactMap { Permission(rawValue: String($0)) }),
-                scope: scope)
+                scope: scope, quota: quota)
         case .device:
             guard let driver = rows.text(row, 2).flatMap({ DriverID($0) }) else { return nil }
             self.init(id: id, party: .device(driver), permissions: [.writePings])

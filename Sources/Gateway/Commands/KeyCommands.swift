@@ -21,35 +21,70 @@ public struct KeyCommands {
         trail = "\(schema).api_audit_logs (actor, action, subject, detail)"
     }
 
-    /// Makes a key and returns its token, which is shown this once. `subjects` is what the key is limited to, names or
-    /// prefixes with a `*`; nil is no limit.
-    public func create(name: String, permissions: [String], subjects: String? = nil) throws -> String {
-        let known = try permissions.map { text in
-            guard let permission = Permission(rawValue: text) else {
-                let all = Permission.allCases.map(\.rawValue).joined(separator: ", ")
-                throw CommandError("no permission is called \(text). There are: \(all)")
-            }
-            return permission
-        }
+    /// Makes a key and returns its token, which is shown this once. `permissions` are Drover's words or the platform's
+    /// (`system.permissions`). `subjects` is what the key is limited to, names or prefixes with a `*`; nil is no limit.
+    /// `rateLimit` is its own limit of requests, such as `1000/900s`; nil is the configured one.
+    public func create(
+        name: String, permissions: [String], subjects: String? = nil, rateLimit: String? = nil
+    ) throws -> String {
+        let known = try self.permissions(permissions)
         guard !known.isEmpty else { throw CommandError("a key needs at least one permission: --permissions a,b") }
         let scope = try subjects.map(Self.scope)
+        let quota = try rateLimit.map(Self.quota)
         let token = Token.make(.key)
         guard let hash = Token.hash(token) else { throw CommandError("the new token cannot be hashed") }
         _ = try connection.query(
             """
             WITH made AS (
-                INSERT INTO \(table) (id, name, token_sha256, permissions, subjects)
-                VALUES ($1, $2, decode($3, 'hex'), string_to_array($4, ','), string_to_array($5, E'\\n'))
-                RETURNING id, name, permissions, subjects)
+                INSERT INTO \(table) (
+                    id, name, token_sha256, permissions, subjects, rate_limit_requests, rate_limit_period_ms)
+                VALUES (
+                    $1, $2, decode($3, 'hex'), string_to_array($4, ','), string_to_array($5, E'\\n'), $7::bigint,
+                    $8::bigint)
+                RETURNING *)
             INSERT INTO \(trail)
-            SELECT $6, 'key.create', 'key:' || id, jsonb_strip_nulls(
-                jsonb_build_object('name', name, 'permissions', permissions, 'subjects', subjects)) FROM made
+            SELECT $6, 'key.create', 'key:' || id, jsonb_strip_nulls(jsonb_build_object(
+                'name', name, 'permissions', permissions, 'subjects', subjects,
+                'rate_limit_requests', rate_limit_requests, 'rate_limit_period_ms', rate_limit_period_ms)) FROM made
             """,
             [
                 Token.makeID(), name, hash, known.map(\.rawValue).joined(separator: ","),
-                scope?.joined(separator: "\n"), AuditOrigin.commandLine.actor,
+                scope?.joined(separator: "\n"), AuditOrigin.commandLine.actor, quota.map { "\($0.requests)" },
+                quota.map { "\($0.periodMilliseconds)" },
             ])
         return token
+    }
+
+    /// Drover's permissions for words of Drover's or the platform's, in Drover's order.
+    private func permissions(_ words: [String]) throws -> [Permission] {
+        var known: Set<Permission> = []
+        for word in words {
+            if let permission = Permission(rawValue: word) {
+                known.insert(permission)
+            } else if let meant = configuration.system.permissions[word] {
+                known.formUnion(meant)
+            } else {
+                let all = Permission.allCases.map(\.rawValue) + configuration.system.permissions.keys.sorted()
+                throw CommandError("no permission is called \(word). There are: \(all.joined(separator: ", "))")
+            }
+        }
+        return Permission.allCases.filter(known.contains)
+    }
+
+    /// `REQUESTS/PERIOD`, the period in `ms`, `s`, `m` or `h`.
+    static func quota(_ text: String) throws -> RequestQuota {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let units: [(String, Int64)] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
+        if parts.count == 2, let requests = Int64(parts[0]),
+            let unit = units.first(where: { parts[1].hasSuffix($0.0) }),
+            let period = Int64(parts[1].dropLast(unit.0.count)),
+            case let (milliseconds, false) = period.multipliedReportingOverflow(by: unit.1),
+            let quota = RequestQuota(requests: requests, periodMilliseconds: milliseconds)
+        {
+            return quota
+        }
+        throw CommandError(
+            "\(text) is no limit. Write requests/period, such as 1000/900s: 1 to 1000000000 requests, and 1s to 24h")
     }
 
     /// The names in a list between commas, of which an area's own name has three.
@@ -70,17 +105,18 @@ public struct KeyCommands {
         return names
     }
 
-    /// Lines of id, name, permissions, subjects, creation and revocation, newest first.
+    /// Lines of id, name, permissions, subjects, own limit, creation and revocation, newest first.
     public func list() throws -> [String] {
         let rows = try connection.query(
             """
             SELECT id, name, array_to_string(permissions, ','), coalesce(array_to_string(subjects, ','), 'all'),
+                coalesce(rate_limit_requests || '/' || trim_scale(rate_limit_period_ms / 1000.0) || 's', 'default'),
                 to_char(created_at, 'YYYY-MM-DD HH24:MI'),
                 coalesce('revoked ' || to_char(revoked_at, 'YYYY-MM-DD HH24:MI'), 'active')
             FROM \(table) ORDER BY created_at DESC
             """)
         return (0..<rows.count).map { row in
-            (0..<6).map { rows.text(row, $0) ?? "" }.joined(separator: "\t")
+            (0..<7).map { rows.text(row, $0) ?? "" }.joined(separator: "\t")
         }
     }
 

@@ -111,6 +111,16 @@ extension Configuration {
             throw ConfigurationError(
                 description: "arrivals.arrived_radius_m must be less than arrivals.arriving_radius_m")
         }
+        for (name, layout, use) in [
+            ("redis.location_fields", redisLocationFields, FieldLayout.Use.hash),
+            ("webhook.fields", webhookFields, .event),
+        ] {
+            do {
+                _ = try FieldLayout(layout, for: use)
+            } catch {
+                throw ConfigurationError(description: "\(name): \(error)")
+            }
+        }
         _ = try listenAddress()
     }
 

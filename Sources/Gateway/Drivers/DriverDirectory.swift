@@ -19,6 +19,8 @@ final class DriverDirectory {
     private let redis: () -> RedisConnection?
     /// What is being erased, which the stores may still have.
     private let erasures: () -> ErasureWatch?
+    /// Whose shifts must be known before anything is shown.
+    private let shifts: () -> ShiftWatch?
     /// Ids being looked up or waiting for it, in order.
     private var wanted: [DriverID] = []
     private var isWanted: Set<DriverID> = []
@@ -29,12 +31,14 @@ final class DriverDirectory {
     /// `postgres` is nil where no history is kept.
     init(
         pipeline: Pipeline, postgres: PostgresQuestions?, configuration: Configuration,
-        redis: @escaping () -> RedisConnection?, erasures: @escaping () -> ErasureWatch?
+        redis: @escaping () -> RedisConnection?, erasures: @escaping () -> ErasureWatch?,
+        shifts: @escaping () -> ShiftWatch?
     ) {
         self.pipeline = pipeline
         self.postgres = postgres
         self.redis = redis
         self.erasures = erasures
+        self.shifts = shifts
         schema = quotedIdentifier(configuration.postgresSchema)
         key = KeyTemplate(configuration.redisLocationKey)
         hash = HashReader(configuration.hashLayout, accuracyLimit: configuration.judgeAccuracyBelowMetres)
@@ -92,7 +96,12 @@ final class DriverDirectory {
             }
         }
         isLooking = false
-        for then in ready { then() }
+        // Where they cannot be asked for, nothing of the drivers is shown, and no ping of theirs is judged.
+        if let shifts = shifts() {
+            shifts.load(ids) { _ in for then in ready { then() } }
+        } else {
+            for then in ready { then() }
+        }
         lookUpNext()
     }
 

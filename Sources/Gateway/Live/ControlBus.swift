@@ -1,6 +1,6 @@
-/// What gateways that share a Redis tell each other: what was revoked, which order or group has other drivers now, and
-/// that an erasure has come further. It is for speed alone: whatever is told here is in Postgres already, and whoever missed it finds it there at the next
-/// look, every `access.refresh_s`.
+/// What gateways that share a Redis tell each other: what was revoked, which order or group has other drivers now,
+/// which driver is in service or no longer, and that an erasure has come further. It is for speed alone: whatever is told
+/// here is in Postgres already, and whoever missed it finds it there at the next look, every `access.refresh_s`.
 import EventLoop
 import Foundation
 import RedisClient
@@ -19,6 +19,8 @@ final class ControlBus {
         case assigned(Subject)
         /// Something happened to the order: it is in Postgres.
         case happened(Subject)
+        /// The driver was put into service or out of it.
+        case driverState(DriverID)
         /// The erasure with this id was asked for, has come further, or is done. The driver is not named.
         case erasure(String)
 
@@ -35,6 +37,9 @@ final class ControlBus {
             case .happened(let subject):
                 writer.raw("{\"happened\":")
                 writer.string(subject.name)
+            case .driverState(let driver):
+                writer.raw("{\"driver_state\":")
+                writer.id(driver)
             case .erasure(let id):
                 writer.raw("{\"erasure\":")
                 writer.string(id)
@@ -54,6 +59,8 @@ final class ControlBus {
                 self = .assigned(subject)
             } else if let subject = (members["happened"] as? String).flatMap({ Subject($0) }) {
                 self = .happened(subject)
+            } else if let driver = (members["driver_state"] as? String).flatMap({ DriverID($0) }) {
+                self = .driverState(driver)
             } else if let id = members["erasure"] as? String {
                 self = .erasure(id)
             } else {

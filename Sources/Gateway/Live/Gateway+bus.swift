@@ -9,6 +9,7 @@ extension Gateway {
             assignments.onAnnouncement?(subject)
             orders.events.heard(of: subject)
         case .happened(let subject): orders.events.heard(of: subject)
+        case .driverState(let driver): onDriverState?(driver)
         case .erasure:
             erasures.look()
             maintenance?.wake()
@@ -19,6 +20,7 @@ extension Gateway {
     func lookAgain() {
         memberships.look()
         erasures.look()
+        shifts.look()
         orders.events.look()
     }
 }
