@@ -61,6 +61,7 @@ extension Route {
         Route(.post, "/v1/pings", .writePings) { call, credential in
             PingsRoute(gateway: call.gateway).receive(call.request, from: credential, on: call.connection)
         },
+        Route(.post, "/v1/webhooks/{name}", .writePings) { WebhookRoute($0, $1).receive() },
         Route(.get, "/v1/ingest") { $0.respond(Problem.upgradeRequired()) },
 
         // Out.
@@ -108,6 +109,7 @@ extension Route {
 
         // Erasing.
         Route(.delete, "/v1/drivers/{id}/telemetry", .eraseTelemetry) { ErasureRoutes($0, $1).erase() },
+        Route(.delete, "/v1/customers/{id}/tracking", .eraseTelemetry) { CustomerErasureRoute($0, $1).erase() },
         Route(.get, "/v1/erasures/{id}", .eraseTelemetry) { ErasureRoutes($0, $1).look() },
 
         // For whoever runs the gateway.
