@@ -36,6 +36,9 @@ struct Readiness {
         for (name, job) in gateway.maintenance?.counters.all ?? [] {
             if let error = job.error { degraded.append(("maintenance_\(name)", error)) }
         }
+        for (name, progress) in gateway.writes.all {
+            if let error = progress.error { degraded.append(("write_\(name)", error)) }
+        }
         if let problem = gateway.assets.problem { degraded.append(("map", problem)) }
     }
 
