@@ -30,6 +30,8 @@ final class Gateway: WebApplication {
     let past: PostgresQuestions?
     /// The platform's own database; nil where the configuration has no statements.
     let systemDatabase: SystemDatabase?
+    /// The platform's trail of who watched whom; nil where it has none.
+    let watching: Watching?
     /// Exports of the past that are under way.
     let downloads = Downloads()
     let history: HistoryWriter?
@@ -103,7 +105,9 @@ final class Gateway: WebApplication {
         var erasuresNow: () -> ErasureWatch? = { nil }
         var shiftsNow: () -> ShiftWatch? = { nil }
         assignments = AssignmentStore(
-            postgres: postgres, schema: configuration.postgresSchema, bus: { busNow() })
+            postgres: postgres, schema: configuration.postgresSchema,
+            platform: PlatformAssignments(systemDatabase, configuration.system), bus: { busNow() })
+        watching = Watching(loop: loop, systemDatabase, configuration.system)
         directory = DriverDirectory(
             pipeline: pipeline, postgres: configuration.historyRetentionDays > 0 ? postgres : nil,
             configuration: configuration, redis: { redisNow() }, erasures: { erasuresNow() }, shifts: { shiftsNow() })
@@ -118,6 +122,7 @@ final class Gateway: WebApplication {
         onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
         access.onRevoked = { [unowned self] id in closeConnections(of: id) }
+        if let platform = access.platform { follow(platform) }
     }
 
     /// Starts the timers and connections. `server` is this application's.
@@ -198,6 +203,7 @@ final class Gateway: WebApplication {
         erasures.close()
         shifts.close()
         writes.close()
+        watching?.close()
         systemDatabase?.close()
     }
 
@@ -342,7 +348,7 @@ final class Gateway: WebApplication {
     // MARK: Connections
 
     override func receive(_ request: WebRequest, on connection: WebConnection) {
-        Router(gateway: self).route(request, on: connection)
+        Router(gateway: self).route(configuration.system.words.canonical(request), on: connection)
     }
 
     override func upgrade(_ request: WebRequest, on connection: WebConnection) -> UpgradeDecision {
@@ -373,31 +379,11 @@ final class Gateway: WebApplication {
         ) { handle, frames in Self.send(frames, to: handle, of: server) }
     }
 
-    /// The subject's drivers, or those of any where it is nil, have changed: credentials that are limited to it may see
-    /// less from now on.
-    func reauthorize(_ subject: Subject?) {
-        server?.forEachConnection { connection in
-            guard let session = connection.session as? TrackSocket, let credential = session.credential,
-                credential.party != .viewer, let scope = credential.scope, subject.map(scope.names) ?? true
-            else { return }
-            session.reauthorize()
-        }
-    }
-
     override func notice(_ text: String) {
         log.notice("\(text)")
     }
 
     override func problem(status: Int, code: String, detail: String) -> WebResponse {
         Problem.response(status, code, detail)
-    }
-
-    private func closeConnections(of credential: String) {
-        downloads.end(of: credential)
-        server?.forEachConnection { connection in
-            if (connection.session as? CredentialSession)?.credential?.id == credential {
-                connection.close(code: 4403, reason: "the credential was revoked")
-            }
-        }
     }
 }

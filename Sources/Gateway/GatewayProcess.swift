@@ -76,7 +76,7 @@ public final class GatewayProcess {
                 loop: loop, address: try PostgresAddress(configuration.systemDatabaseURL),
                 configuration: configuration.system, log: log) : nil
         let access = AccessControl(
-            loop: loop, postgres: postgres, configuration: configuration,
+            loop: loop, postgres: postgres, systemDatabase: systemDatabase, configuration: configuration,
             cache: CredentialCache(directory: configuration.journalDirectory), log: log)
         let history =
             configuration.historyRetentionDays > 0
@@ -240,6 +240,7 @@ extension Configuration {
         var history = HistoryConfiguration(postgresURL: postgresURL, nodeID: nodeID)
         history.directURL = postgresDirectURL.isEmpty ? nil : postgresDirectURL
         history.schema = postgresSchema
+        history.historySchema = historySchema
         history.timeZone = historyTimeZone
         history.batchRecords = historyBatchRecords
         history.batchMilliseconds = historyBatchMilliseconds

@@ -41,3 +41,9 @@ CREATE TABLE order_events (
 );
 CREATE INDEX order_events_due ON order_events (next_at, id) WHERE delivered_at IS NULL;
 CREATE INDEX order_events_order ON order_events (order_id, id);
+
+-- One row where the history stands in another schema than this (history.schema): written by whoever moved it.
+CREATE TABLE history_place (
+    schema_name text NOT NULL,
+    one_row     boolean PRIMARY KEY DEFAULT true CHECK (one_row)
+);

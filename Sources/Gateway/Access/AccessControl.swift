@@ -1,5 +1,6 @@
 /// Checks credentials: JWTs by their signature, opaque tokens from memory where they are known, a tracking session from its
-/// copy in Redis, else by asking Postgres. Known ones work while both are away.
+/// copy in Redis, else by asking Postgres. Known ones work while both are away. Tokens that are not Drover's own are the
+/// platform's, where its file says how they are checked.
 import EventLoop
 import Logging
 import PostgresClient
@@ -23,6 +24,8 @@ final class AccessControl {
     private let questions: CredentialQuestions?
     private let cache: CredentialCache
     private let jwt: JWTVerifier?
+    /// Credentials of the platform's own tables, Redis or signed tokens; nil where none are configured.
+    let platform: PlatformCredentials?
     private let log: Logger
     /// Copies of tracking sessions, shared by all gateways of a Redis.
     let copies = SessionCopies()
@@ -42,7 +45,8 @@ final class AccessControl {
     var onRevoked: ((String) -> Void)?
 
     init(
-        loop: EventLoop, postgres: PostgresQuestions?, configuration: Configuration, cache: CredentialCache, log: Logger
+        loop: EventLoop, postgres: PostgresQuestions?, systemDatabase: SystemDatabase?, configuration: Configuration,
+        cache: CredentialCache, log: Logger
     ) {
         questions = postgres.map { CredentialQuestions(postgres: $0, schema: configuration.postgresSchema) }
         self.cache = cache
@@ -54,6 +58,13 @@ final class AccessControl {
                 file: configuration.accessJWKSFile, audience: configuration.accessJWTAudience,
                 leewaySeconds: configuration.accessJWTLeewaySeconds,
                 maximumLifetimeSeconds: configuration.accessJWTMaximumLifetimeSeconds)
+        platform =
+            configuration.system.credentials.isEmpty
+            ? nil
+            : PlatformCredentials(
+                loop: loop, configuration: configuration.system, database: systemDatabase, jwt: jwt,
+                refreshSeconds: configuration.accessRefreshSeconds,
+                cache: CredentialCache(directory: configuration.journalDirectory, name: "platform-credentials"))
         known = cache.load(now: SystemClock.wallMicroseconds())
         for (hash, credential) in known { hashes[credential.id] = hash }
         reportProblem()
@@ -64,11 +75,16 @@ final class AccessControl {
 
     func close() {
         timer?.close()
+        platform?.close()
     }
 
     /// Checks a token; `then` is called at once where nobody has to be asked.
     func authenticate(_ token: String, then: @escaping (AccessResult) -> Void) {
         guard let kind = Token.kind(token) else {
+            // A platform that says what its tokens claim does not mean what ours would.
+            if let platform, platform.takesJWTs || jwt == nil || !JWTVerifier.looksLikeJWT(token) {
+                return platform.authenticate(token, then: then)
+            }
             guard JWTVerifier.looksLikeJWT(token), let jwt else { return then(.refused) }
             return then(jwt.verify(token, now: SystemClock.wallMicroseconds()).map { .known($0) } ?? .refused)
         }
@@ -149,6 +165,7 @@ final class AccessControl {
     func withhold(_ drivers: Set<DriverID>) -> Bool {
         let before = cache.withheld
         guard before != drivers || !isWithheld else { return true }
+        let isPlatformWithheld = platform?.withhold(drivers) ?? true
         let released = before.subtracting(drivers)
         if !released.isEmpty {
             for (hash, credential) in known where credential.names(one: released) {
@@ -158,7 +175,7 @@ final class AccessControl {
         }
         cache.withheld = drivers
         copies.withheld = drivers
-        isWithheld = cache.rewrite(known)
+        isWithheld = cache.rewrite(known) && isPlatformWithheld
         return isWithheld
     }
 

@@ -16,8 +16,9 @@ final class CredentialCache {
     /// Drivers that no line may name.
     var withheld: Set<DriverID> = []
 
-    init(directory: String) {
-        path = directory + "/credentials"
+    /// `name` is the file's in the journal's directory.
+    init(directory: String, name: String = "credentials") {
+        path = "\(directory)/\(name)"
     }
 
     deinit {
@@ -51,8 +52,11 @@ final class CredentialCache {
 
     /// Writes the file anew where most of it is about what is no longer in `known`.
     func compact(_ known: [String: Credential]) {
-        if lines > max(1_000, known.count * 2) { rewrite(known) }
+        if isMostlyHistory(of: known.count) { rewrite(known) }
     }
+
+    /// Whether most of the file is about what is no longer among so many that are known.
+    func isMostlyHistory(of count: Int) -> Bool { lines > max(1_000, count * 2) }
 
     private func append(_ added: [String]) {
         if descriptor < 0 { descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600) }
@@ -94,14 +98,19 @@ final class CredentialCache {
         // No subject's name holds a space.
         let scope = credential.scope?.names.joined(separator: " ") ?? Self.everything
         let expiry = credential.expiresAt.map { "\($0)" } ?? ""
-        let parts = [hash, credential.id, party, permissions, scope, expiry, "\(credential.precisionMetres)"]
+        var parts = [hash, credential.id, party, permissions, scope, expiry, "\(credential.precisionMetres)"]
+        if credential.userID != nil || credential.quota != nil {
+            parts.append(credential.userID ?? "")
+            parts.append(credential.quota.map { "\($0.requests)/\($0.periodMilliseconds)" } ?? "")
+        }
         guard parts.allSatisfy({ !$0.utf8.contains(9) && !$0.utf8.contains(10) }) else { return nil }
         return parts.joined(separator: "\t") + "\n"
     }
 
     /// Nil where the line takes a credential out or is not ours.
     private static func credential(_ parts: [String]) -> Credential? {
-        guard parts.count == 7, let precision = Int32(parts[6]) else { return nil }
+        // The last two are there where a platform's credential has a user or a limit of its own.
+        guard parts.count == 7 || parts.count == 9, let precision = Int32(parts[6]) else { return nil }
         let party: Credential.Party
         switch parts[2] {
         case "backend": party = .backend
@@ -121,10 +130,18 @@ final class CredentialCache {
             guard let known = Microseconds(parts[5]) else { return nil }
             expiry = known
         }
+        var quota: RequestQuota?
+        if parts.count == 9, !parts[8].isEmpty {
+            let numbers = parts[8].split(separator: "/").compactMap { Int64($0) }
+            guard numbers.count == 2, let known = RequestQuota(requests: numbers[0], periodMilliseconds: numbers[1])
+            else { return nil }
+            quota = known
+        }
+        let user = parts.count == 9 && !parts[7].isEmpty ? parts[7] : nil
         let permissions = parts[3].split(separator: ",").compactMap { Permission(rawValue: String($0)) }
         return Credential(
             id: parts[1], party: party, permissions: Set(permissions), scope: scope, expiresAt: expiry,
-            precisionMetres: precision)
+            precisionMetres: precision, userID: user, quota: quota)
     }
 }
 

@@ -45,6 +45,8 @@ class CredentialSession: WebSession {
     func expiring(inSeconds seconds: Int64) {}
     /// The credential ends now; the close follows.
     func expired() {}
+    /// The credential is another now: it permits more, or less, or until another time.
+    func credentialChanged(from old: Credential) {}
 
     /// Whether a token is there or being looked up: frames wait then. Without one the first frame must bring it.
     private(set) final var isLoggingIn = false
@@ -129,6 +131,29 @@ class CredentialSession: WebSession {
         return "\"expires_at\":\(end),\"subjects\":[\(String(decoding: names.bytes, as: UTF8.self))]"
     }
 
+    /// The platform's tables say something else of the credential now.
+    final func replace(by new: Credential) {
+        guard let old = credential, connection.isOpen else { return }
+        guard new.permissions.contains(permission) else {
+            return connection.close(code: 4403, reason: "the credential lacks \(permission.rawValue)")
+        }
+        guard new.party == old.party else {
+            return connection.close(code: 1013, reason: "the credential stands for somebody else now; log in again")
+        }
+        credential = new
+        endTimer()
+        if new.expiresAt != nil { watchExpiry() }
+        credentialChanged(from: old)
+    }
+
+    /// The credential is over: by its time, or because it was taken away.
+    final func end(hasExpired: Bool) {
+        guard connection.isOpen else { return }
+        guard hasExpired else { return connection.close(code: 4403, reason: "the credential was revoked") }
+        expired()
+        connection.close(code: 4401, reason: "the session has ended")
+    }
+
     private final func greet() {
         connection.sendQueued(text: Array(greeting.utf8))
     }
@@ -161,8 +186,7 @@ class CredentialSession: WebSession {
             if left <= Self.warning { expiring(inSeconds: (left + 500_000) / 1_000_000) }
             return startTimer(until: left > Self.warning ? end - Self.warning : end)
         }
-        expired()
-        connection.close(code: 4401, reason: "the session has ended")
+        self.end(hasExpired: true)
     }
 
     private final func startTimer(until instant: Microseconds) {

@@ -63,6 +63,13 @@ struct AssignmentRoutes {
 
     private func change(_ subject: Subject, _ change: AssignmentStore.Change, naming drivers: [DriverID]) {
         call.within([subject] + drivers.map { .driver($0) }) {
+            if let statement = call.gateway.assignments.platform?.statement(for: subject) {
+                return call.respond(
+                    Problem.response(
+                        409, "managed_elsewhere",
+                        "the platform's own tables say who the drivers are (statement \(statement)): change them there")
+                )
+            }
             call.gateway.assignments.change(subject, change, by: call.origin) { answer in
                 call.value(answer) { tell($0) }
             }

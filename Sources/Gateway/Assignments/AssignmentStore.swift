@@ -21,6 +21,8 @@ final class AssignmentStore {
 
     private let postgres: PostgresQuestions?
     private let schema: String
+    /// Where a platform's own tables answer.
+    let platform: PlatformAssignments?
     private let bus: () -> ControlBus?
     /// After a committed change here: the subject and its drivers now.
     var onChange: ((Subject, [DriverID]) -> Void)?
@@ -28,8 +30,12 @@ final class AssignmentStore {
     var onAnnouncement: ((Subject) -> Void)?
 
     /// `bus` tells other gateways.
-    init(postgres: PostgresQuestions?, schema: String, bus: @escaping () -> ControlBus?) {
+    init(
+        postgres: PostgresQuestions?, schema: String, platform: PlatformAssignments? = nil,
+        bus: @escaping () -> ControlBus?
+    ) {
         self.postgres = postgres
+        self.platform = platform
         self.schema = quotedIdentifier(schema)
         self.bus = bus
     }
@@ -37,6 +43,19 @@ final class AssignmentStore {
     /// Current drivers of orders and groups, sorted; every asked subject has an entry, an empty one where there is nobody. A
     /// driver's is itself, an area's is empty. Failure: Postgres cannot be asked.
     func drivers(of subjects: [Subject], then: @escaping (Result<[Subject: [DriverID]], PostgresError>) -> Void) {
+        guard let platform else { return ownDrivers(of: subjects, then: then) }
+        platform.drivers(of: Array(Set(subjects))) { [self] answer in
+            guard case .success(let found) = answer else { return then(answer) }
+            ownDrivers(of: subjects.filter { found[$0] == nil }) { own in
+                then(own.map { $0.merging(found) { own, _ in own } })
+            }
+        }
+    }
+
+    /// The same from Drover's own tables.
+    private func ownDrivers(
+        of subjects: [Subject], then: @escaping (Result<[Subject: [DriverID]], PostgresError>) -> Void
+    ) {
         var found: [Subject: [DriverID]] = [:]
         var orders: [String] = []
         var groups: [String] = []
@@ -72,7 +91,25 @@ final class AssignmentStore {
     }
 
     /// Those of the drivers who carry or belong to what `names` names: orders and groups, or prefixes of them with a `*`.
+    /// A look-up is asked about names alone: where it answers, nobody belongs to a prefix.
     func drivers(
+        _ drivers: [DriverID], within names: [String], then: @escaping (Result<Set<DriverID>, PostgresError>) -> Void
+    ) {
+        guard let platform else { return ownDrivers(drivers, within: names, then: then) }
+        let containers = names.compactMap { Subject($0) }.filter { platform.statement(for: $0) != nil }
+        let kinds = ["order:", "group:"].filter { kind in
+            Subject(kind + "any").map { platform.statement(for: $0) == nil } ?? false
+        }
+        let rest = names.filter { name in kinds.contains { name.hasPrefix($0) } }
+        platform.drivers(of: containers) { [self] answer in
+            guard case .success(let found) = answer else { return then(answer.map { _ in [] }) }
+            let members = Set(drivers).intersection(found.values.joined())
+            guard !rest.isEmpty else { return then(.success(members)) }
+            ownDrivers(drivers, within: rest) { own in then(own.map { $0.union(members) }) }
+        }
+    }
+
+    private func ownDrivers(
         _ drivers: [DriverID], within names: [String], then: @escaping (Result<Set<DriverID>, PostgresError>) -> Void
     ) {
         func ids(_ kind: String, prefixes: Bool) -> String {

@@ -14,11 +14,15 @@ final class Memberships {
     private unowned let gateway: Gateway
     /// Counts changes of the subjects that are known or being read: an answer from before a change is worth nothing.
     private var versions: [Subject: Int] = [:]
+    /// Questions of the periodic look that are not answered yet, and whether another look is due when they are.
+    private var looking = 0
+    private var mustLookAgain = false
 
     init(gateway: Gateway) {
         self.gateway = gateway
         gateway.assignments.onChange = { [unowned self] subject, drivers in changed(subject, drivers) }
         gateway.assignments.onAnnouncement = { [unowned self] subject in announced(subject) }
+        gateway.assignments.platform?.onChange = { [unowned self] in look() }
     }
 
     // MARK: Reading
@@ -110,21 +114,36 @@ final class Memberships {
 
     // MARK: Looking again
 
-    /// Reads all that is watched again. Called every `access.refresh_s`, and when the bus is back.
+    /// Reads all that is watched again. Called every `access.refresh_s`, when the bus is back, and when a platform's tables
+    /// have changed: one look after the other, however often they do.
     func look() {
+        guard looking == 0 else {
+            mustLookAgain = true
+            return
+        }
         gateway.reauthorize(nil)
         let known = gateway.pipeline.fanout.assignableSubjects
         versions = versions.filter { gateway.pipeline.fanout.topic($0.key) != nil }
         for start in stride(from: 0, to: known.count, by: Self.batch) {
             let piece = Array(known[start..<min(start + Self.batch, known.count)])
             let asked = versions
+            looking += 1
             gateway.assignments.drivers(of: piece) { [self] answer in
-                guard case .success(let found) = answer else { return }
-                for (subject, drivers) in found where versions[subject] == asked[subject] {
-                    if differs(subject, drivers) { changed(subject, drivers) }
+                if case .success(let found) = answer {
+                    for (subject, drivers) in found where versions[subject] == asked[subject] {
+                        if differs(subject, drivers) { changed(subject, drivers) }
+                    }
                 }
+                lookEnded()
             }
         }
+    }
+
+    private func lookEnded() {
+        looking -= 1
+        guard looking == 0, mustLookAgain else { return }
+        mustLookAgain = false
+        look()
     }
 
     private func differs(_ subject: Subject, _ drivers: [DriverID]) -> Bool {

@@ -64,10 +64,14 @@ final class LookUp {
     private final class Waiter {
         var missing: Set<String>
         var found: [String: [LookUpRow]]
+        /// Changes before it: an answer to a question from before one of them is not for this waiter.
+        let since: Int
         let then: (Answer) -> Void
 
-        init(_ missing: Set<String>, _ found: [String: [LookUpRow]], _ then: @escaping (Answer) -> Void) {
-            (self.missing, self.found, self.then) = (missing, found, then)
+        init(
+            _ missing: Set<String>, _ found: [String: [LookUpRow]], since: Int, _ then: @escaping (Answer) -> Void
+        ) {
+            (self.missing, self.found, self.since, self.then) = (missing, found, since, then)
         }
     }
 
@@ -80,12 +84,14 @@ final class LookUp {
         self.parameter = parameter
         keyColumn = column
         life = Int64(database.cacheSeconds(of: statement)) * 1_000_000
-        database.onChange(of: statement) { [weak self] in
-            guard let self else { return }
-            changes += 1
-            kept.removeAll(keepingCapacity: true)
-            onChange?()
-        }
+        database.onChange(of: statement) { [weak self] in self?.forget() }
+    }
+
+    /// All answers may be others now: none is used any more, and whoever holds on to one is told.
+    func forget() {
+        changes += 1
+        kept.removeAll(keepingCapacity: true)
+        onChange?()
     }
 
     /// The look-up that the configuration has for a purpose; nil where it has none.
@@ -110,7 +116,7 @@ final class LookUp {
         guard wanted.count + missing.count <= Self.maximumWaiting else {
             return then(.failure(PostgresError(.transient, "too many questions wait for the platform's database")))
         }
-        waiters.append(Waiter(missing, found, then))
+        waiters.append(Waiter(missing, found, since: changes, then))
         for key in missing where isWanted.insert(key).inserted { wanted.append(key) }
         askNext()
     }
@@ -126,39 +132,39 @@ final class LookUp {
         database.run(statement, [parameter: .list(keys)]) { [self] answer in
             isAsking = false
             switch answer {
-            case .success(let rows): learn(keys, rows, asked == changes ? askedAt : nil)
-            case .failure(let error): fail(keys, error)
+            case .success(let rows): learn(keys, rows, asked, askedAt)
+            case .failure(let error): fail(keys, error, asked)
             }
             askNext()
         }
     }
 
-    private func learn(_ keys: [String], _ rows: PostgresRows, _ keptFrom: Microseconds?) {
+    private func learn(_ keys: [String], _ rows: PostgresRows, _ asked: Int, _ askedAt: Microseconds) {
         var found = Dictionary(uniqueKeysWithValues: keys.map { ($0, [LookUpRow]()) })
         for row in rows.lookUpRows {
             guard let key = row[keyColumn], found[key] != nil else { continue }
             found[key]?.append(row)
         }
-        if let keptFrom, life > 0 {
+        if asked == changes, life > 0 {
             if kept.count + keys.count > Self.maximumKept { kept.removeAll(keepingCapacity: true) }
-            for (key, rows) in found { kept[key] = Kept(rows: rows, askedAt: keptFrom) }
+            for (key, rows) in found { kept[key] = Kept(rows: rows, askedAt: askedAt) }
         }
-        settle(keys) { waiter in
+        settle(asked) { waiter in
             for key in keys where waiter.missing.remove(key) != nil { waiter.found[key] = found[key] }
             return waiter.missing.isEmpty ? .success(waiter.found) : nil
         }
     }
 
-    private func fail(_ keys: [String], _ error: PostgresError) {
+    private func fail(_ keys: [String], _ error: PostgresError, _ asked: Int) {
         let failed = Set(keys)
-        settle(keys) { $0.missing.isDisjoint(with: failed) ? nil : .failure(error) }
+        settle(asked) { $0.missing.isDisjoint(with: failed) ? nil : .failure(error) }
     }
 
-    /// Answers those waiters for whom `answer` has one.
-    private func settle(_ keys: [String], _ answer: (Waiter) -> Answer?) {
+    /// Answers those waiters for whom `answer` has one that was asked for after the last change they know of.
+    private func settle(_ asked: Int, _ answer: (Waiter) -> Answer?) {
         var ready: [(Waiter, Answer)] = []
         waiters.removeAll { waiter in
-            guard let answer = answer(waiter) else { return false }
+            guard waiter.since <= asked, let answer = answer(waiter) else { return false }
             ready.append((waiter, answer))
             return true
         }

@@ -86,6 +86,9 @@ final class SystemDatabase {
     /// How long answers of a statement may be used, in seconds.
     func cacheSeconds(of statement: String) -> Int { configuration.statements[statement]?.cacheSeconds ?? 0 }
 
+    /// The parameters of a statement, by name.
+    func parameters(of statement: String) -> [String] { configuration.statements[statement]?.parameters ?? [] }
+
     /// Runs a statement; a parameter that is not given is NULL. `then` is called once: at once where the database is away.
     func run(
         _ name: String, _ parameters: [String: SystemParameter],

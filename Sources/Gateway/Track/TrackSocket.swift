@@ -42,7 +42,10 @@ final class TrackSocket: CredentialSession {
 
     override func closed() {
         super.closed()
-        if let viewer { gateway.pipeline.fanout.closeViewer(viewer, now: SystemClock.wallMicroseconds()) }
+        if let viewer {
+            note(.ended, subjects(of: viewer))
+            gateway.pipeline.fanout.closeViewer(viewer, now: SystemClock.wallMicroseconds())
+        }
         viewer = nil
     }
 
@@ -52,6 +55,15 @@ final class TrackSocket: CredentialSession {
 
     override func expired() {
         if let viewer { tellEnded(subjects(of: viewer)) }
+    }
+
+    override func credentialChanged(from old: Credential) {
+        guard let viewer, let credential else { return }
+        gateway.pipeline.fanout.setPrecision(credential.precisionMetres, of: viewer)
+        reauthorize()
+        if old.scope != credential.scope || old.expiresAt != credential.expiresAt {
+            connection.sendQueued(text: Array("{\"terms\":{\(terms)}}".utf8))
+        }
     }
 
     // MARK: Frames
@@ -133,20 +145,35 @@ final class TrackSocket: CredentialSession {
         var refused: [(name: String, code: String)] = []
         // A name twice is one subject, and one member of the answer.
         var named: Set<String> = []
+        // Answered under the name that was asked by, which may be the platform's.
+        var asked: [Subject: String] = [:]
         for name in names where named.insert(name).inserted {
-            if let subject = Subject(name) { wanted.append(subject) } else { refused.append((name, "bad_subject")) }
+            guard let subject = gateway.configuration.system.words.subject(name) else {
+                refused.append((name, "bad_subject"))
+                continue
+            }
+            if asked.updateValue(name, forKey: subject) == nil { wanted.append(subject) }
         }
         guard hasRoom(for: wanted) else {
             return error(id, "limit", "at most \(subjectLimit) subjects on one connection")
         }
         isBusy = true
-        let request = SubscriptionRequest(id: id, cursor: cursor.flatMap { Cursor($0) }, rate: rate)
+        let request = SubscriptionRequest(
+            id: id, cursor: cursor.flatMap { Cursor($0) }, rate: rate, asked: asked, credential: credential)
+        authorize(wanted, refused, request)
+    }
+
+    private func authorize(
+        _ wanted: [Subject], _ refused: [(name: String, code: String)], _ request: SubscriptionRequest
+    ) {
+        let refusedBefore = refused
         let authorized = later { (session: TrackSocket, forbidden: Set<Subject>?) in
-            guard let forbidden else { return session.cannotAnswer(id) }
-            refused += wanted.filter(forbidden.contains).map { ($0.name, "forbidden") }
+            guard let forbidden else { return session.cannotAnswer(request.id) }
+            let refused =
+                refusedBefore + wanted.filter(forbidden.contains).map { (request.asked[$0] ?? $0.name, "forbidden") }
             session.load(wanted.filter { !forbidden.contains($0) }, refused, request)
         }
-        gateway.authorization.refused(wanted, for: credential, then: authorized)
+        gateway.authorization.refused(wanted, for: request.credential, then: authorized)
     }
 
     /// Whether the viewer may watch these too; what it watches already is not counted again.
@@ -184,25 +211,32 @@ final class TrackSocket: CredentialSession {
     private func watch(
         _ subjects: [Subject], _ refused: [(name: String, code: String)], _ request: SubscriptionRequest
     ) {
-        guard let viewer else { return }
+        guard let viewer, let credential else { return }
+        // What permitted it has changed while the stores were asked.
+        if credential !== request.credential {
+            var again = request
+            again.credential = credential
+            return authorize(subjects, refused, again)
+        }
         let pipeline = gateway.pipeline
         if let rate = request.rate { pipeline.fanout.setRate(rate, of: viewer) }
         let now = SystemClock.wallMicroseconds()
         var parts: [SubscriptionAnswer.Part] = []
         var room = Self.maximumReplay
         for subject in subjects {
+            let name = request.asked[subject] ?? subject.name
             switch subject {
             case .driver(let id):
                 guard let driver = pipeline.drivers.index(of: id) else { continue }
-                _ = pipeline.fanout.watch(driver, by: viewer)
+                if pipeline.fanout.watch(driver, by: viewer) { note(.started, [subject]) }
                 let replays = replays([driver], nil, request.cursor, &room)
-                parts.append(SubscriptionAnswer.Part(subject.name, nil, [driver], replays: replays))
+                parts.append(SubscriptionAnswer.Part(name, nil, [driver], replays: replays))
             case .order, .group, .area:
                 let topic = pipeline.fanout.openTopic(subject, now: now)
-                _ = pipeline.fanout.subscribe(viewer, to: topic)
+                if pipeline.fanout.subscribe(viewer, to: topic) { note(.started, [subject]) }
                 let members = pipeline.fanout.members(of: topic)
                 let replays = replays(members, topic, request.cursor, &room)
-                parts.append(SubscriptionAnswer.Part(subject.name, topic, members, replays: replays))
+                parts.append(SubscriptionAnswer.Part(name, topic, members, replays: replays))
             }
         }
         unsent = SubscriptionAnswer(id: request.id, parts: parts, refused: refused)
@@ -246,7 +280,8 @@ final class TrackSocket: CredentialSession {
         writer.raw("{\"id\":\(id),\"unsubscribed\":[")
         var isFirst = true
         for name in names {
-            guard let subject = Subject(name), unwatch(subject) else { continue }
+            guard let subject = gateway.configuration.system.words.subject(name), unwatch(subject) else { continue }
+            note(.ended, [subject])
             if !isFirst { writer.raw(",") }
             writer.string(name)
             isFirst = false
@@ -280,9 +315,22 @@ final class TrackSocket: CredentialSession {
         let authorized = later { (session: TrackSocket, forbidden: Set<Subject>?) in
             // Where nobody can be asked, the next look does it.
             let ended = subjects.filter { forbidden?.contains($0) == true && session.unwatch($0) }
+            session.note(.ended, ended)
             session.tellEnded(ended)
         }
         gateway.authorization.refused(subjects, for: credential, then: authorized)
+    }
+
+    /// For the platform's own trail of who watched whom.
+    private func note(_ action: Watching.Action, _ subjects: [Subject]) {
+        guard let watching = gateway.watching, let credential, credential.userID != nil else { return }
+        let pipeline = gateway.pipeline
+        for subject in subjects {
+            let topic = pipeline.fanout.topic(subject)
+            var drivers = (topic.map { pipeline.fanout.members(of: $0) } ?? []).map { pipeline.drivers.id(of: $0) }
+            if case .driver(let id) = subject { drivers = [id] }
+            watching.note(action, subject, by: credential, drivers)
+        }
     }
 
     private func tellEnded(_ subjects: [Subject]) {
@@ -305,4 +353,8 @@ private struct SubscriptionRequest {
     let id: Int64?
     let cursor: Cursor?
     let rate: Double?
+    /// The names that the subjects were asked by.
+    let asked: [Subject: String]
+    /// What the subjects were, or are being, authorized with.
+    var credential: Credential
 }

@@ -16,8 +16,7 @@ struct JWTClaims {
     /// The credential; nil where a claim is missing, of the wrong kind, or does not hold at `now`, in wall microseconds.
     /// `digest` names a token that has neither `jti` nor `sub`.
     func credential(_ claims: JSONDocument, digest: String, now: Microseconds) -> Credential? {
-        guard let expiresAt = expiry(claims, now: Double(now) / 1_000_000), isForUs(claims["aud"]) else { return nil }
-        guard let id = id(claims, digest) else { return nil }
+        guard let (id, expiresAt) = validity(claims, digest: digest, now: now) else { return nil }
         switch claims["role"]?.string {
         case "device":
             guard let driver = claims["sub"]?.string.flatMap({ DriverID($0) }) else { return nil }
@@ -44,6 +43,17 @@ struct JWTClaims {
         default:
             return nil
         }
+    }
+
+    /// A name for logs and limits, and when the credential ends; nil where the token does not hold at `now`, or is for
+    /// somebody else.
+    func validity(
+        _ claims: JSONDocument, digest: String, now: Microseconds
+    ) -> (id: String, expiresAt: Microseconds)? {
+        guard let expiresAt = expiry(claims, now: Double(now) / 1_000_000), isForUs(claims["aud"]),
+            let id = id(claims, digest)
+        else { return nil }
+        return (id, expiresAt)
     }
 
     /// When the credential ends, in wall microseconds: at `exp`, or where that is past but within the leeway, a leeway
