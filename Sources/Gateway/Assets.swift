@@ -107,7 +107,18 @@ struct Assets {
         writer.string(configuration.mapTileAttribution)
         writer.raw(",\"stale_s\":\(configuration.liveStaleSeconds),\"offline_s\":\(configuration.liveOfflineSeconds)")
         writer.raw(",\"track_gap_s\":\(configuration.historyTrackGapSeconds)")
-        writer.raw(",\"center\":[43.6532,-79.3832],\"zoom\":12}")
+        let words = configuration.system.words
+        for (index, (name, word)) in [("driver", words.driver), ("order", words.order), ("group", words.group)]
+            .enumerated()
+        {
+            writer.raw(index == 0 ? ",\"words\":{\"" : ",\"")
+            writer.raw("\(name)\":{\"one\":")
+            writer.string(word.one)
+            writer.raw(",\"many\":")
+            writer.string(word.many)
+            writer.raw("}")
+        }
+        writer.raw("},\"center\":[43.6532,-79.3832],\"zoom\":12}")
         return writer.bytes
     }
 

@@ -334,7 +334,7 @@ final class Gateway: WebApplication {
     // MARK: Connections
 
     override func receive(_ request: WebRequest, on connection: WebConnection) {
-        Router(gateway: self).route(request, on: connection)
+        Router(gateway: self).route(configuration.system.words.canonical(request), on: connection)
     }
 
     override func upgrade(_ request: WebRequest, on connection: WebConnection) -> UpgradeDecision {

@@ -244,6 +244,7 @@ extension Configuration {
         var history = HistoryConfiguration(postgresURL: postgresURL, nodeID: nodeID)
         history.directURL = postgresDirectURL.isEmpty ? nil : postgresDirectURL
         history.schema = postgresSchema
+        history.historySchema = historySchema
         history.timeZone = historyTimeZone
         history.batchRecords = historyBatchRecords
         history.batchMilliseconds = historyBatchMilliseconds

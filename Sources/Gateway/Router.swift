@@ -109,6 +109,7 @@ extension Route {
 
         // Erasing.
         Route(.delete, "/v1/drivers/{id}/telemetry", .eraseTelemetry) { ErasureRoutes($0, $1).erase() },
+        Route(.delete, "/v1/customers/{id}/tracking", .eraseTelemetry) { CustomerErasureRoute($0, $1).erase() },
         Route(.get, "/v1/erasures/{id}", .eraseTelemetry) { ErasureRoutes($0, $1).look() },
 
         // For whoever runs the gateway.

@@ -48,6 +48,15 @@ public final class PostgresConnection {
         return try finish(script)
     }
 
+    /// The names of the columns that one statement gives, in order, without running it; empty where it gives no rows. Throws
+    /// what is wrong with the statement: Postgres plans it against the tables as they are.
+    public func columns(of sql: String) throws(PostgresError) -> [String] {
+        try handle.prepare("", sql)
+        _ = try finish(sql)
+        try handle.describe("")
+        return try finish(sql).columns
+    }
+
     /// Streams `bytes` into `statement`, a `COPY … FROM STDIN`, and returns the number of rows copied.
     @discardableResult
     public func copy(_ statement: String, _ bytes: UnsafeRawBufferPointer) throws(PostgresError) -> Int {

@@ -56,6 +56,11 @@ struct PostgresHandle: ~Copyable {
         if PQsendPrepare(pointer, name, sql, 0, nil) == 0 { throw error }
     }
 
+    /// Queues the question what a prepared statement takes and gives.
+    func describe(_ name: String) throws(PostgresError) {
+        if PQsendDescribePrepared(pointer, name) == 0 { throw error }
+    }
+
     /// Queues a prepared statement.
     func execute(_ name: String, _ parameters: [String?]) throws(PostgresError) {
         let sent = withCStrings(parameters) {

@@ -1,23 +1,28 @@
 /// `drover migrate`, `drover check` and `drover key …`.
 import ArgumentParser
+import Foundation
 import Gateway
 
 /// Brings the schema up to date.
 struct Migrate: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Bring Drover's tables in Postgres up to date.")
+    static let configuration = CommandConfiguration(
+        abstract: "Bring Drover's tables in Postgres up to date, and a platform's database to what its file needs.")
 
     @OptionGroup var options: ConfigurationOptions
 
     func run() throws {
-        let applied = try options.load().migrate()
+        let (applied, notices) = try options.load().migrate()
         print(applied.isEmpty ? "nothing to do" : "applied \(applied.map(String.init).joined(separator: ", "))")
+        for notice in notices { FileHandle.standardError.write(Data("drover: \(notice)\n".utf8)) }
     }
 }
 
 /// Says what is wrong.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check the configuration, both stores, the journal's directory and the map's files.")
+        abstract:
+            "Check the configuration, both stores, a platform's statements, the journal's directory and the map's files."
+    )
 
     @OptionGroup var options: ConfigurationOptions
 

@@ -168,7 +168,7 @@ import Tracking
         #expect(
             try Self.json("speed, heading, accuracy", FieldSource(position: Self.unknown { $0.speed = nil }, now: 0))
                 == #"{"heading":271.25,"accuracy":7.5}"#)
-        #expect(try Self.json("driver, lat, point, order, user, event, eta", FieldSource(now: 0)) == "{}")
+        #expect(try Self.json("driver, lat, point, order, user, id, eta", FieldSource(now: 0)) == "{}")
     }
 
     @Test func `an event holds its own members, and its place as GeoJSON`() throws {
@@ -179,7 +179,7 @@ import Tracking
             arrival: FieldSource.Arrival(at: 1_760_000_300_000_000, confidence: "high", distanceMetres: 1_234.5678),
             now: 0)
         #expect(
-            try Self.json("id=event, type, status, timestamp=at:iso, location=point, notes", source)
+            try Self.json("id, type, status, timestamp=at:iso, location=point, notes", source)
                 == #"{"id":"e1","type":"departed","status":"in_transit","timestamp":"2025-10-09T08:53:20.000Z","#
                 + #""location":{"type":"Point","coordinates":[-74.0060001,40.7128]},"notes":"Left\u000a"}"#)
         #expect(

@@ -39,7 +39,9 @@ final class KeeperFixture {
     }
 
     var removal: PartitionRemoval {
-        PartitionRemoval(connection: connection, schema: "public", cutOff: PostgresCutOff(), lockMilliseconds: 50)
+        PartitionRemoval(
+            connection: connection, place: HistoryPlace(schema: "public"), cutOff: PostgresCutOff(),
+            lockMilliseconds: 50)
     }
 
     func names(_ state: PartitionEntry.State = .attached) throws -> [String] {
@@ -113,7 +115,7 @@ struct PartitionKeeperTests {
             "\(entry.name.suffix(8)) \(((entry.upper ?? 0) - (entry.lower ?? 0)) / 3_600_000_000)"
         }
         #expect(found == days.expected)
-        #expect(try PartitionEntry.defaultPartition(fixture.connection, schema: "public") == nil)
+        #expect(try PartitionEntry.defaultPartition(fixture.connection, HistoryPlace(schema: "public")) == nil)
     }
 
     @Test func `a day goes a day after retention ends, to the microsecond, and leaves a verified archive`() throws {

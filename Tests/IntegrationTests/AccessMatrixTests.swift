@@ -48,6 +48,7 @@ extension Integration {
             POST device         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             DELETE device       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  204  204  204
             DELETE telemetry    401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            DELETE customer     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  403  200  200
             GET erasure         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  404  404  404
             GET /metrics        401  401  401  401  401  401  401  200  403  403  403  403  403  403  403  200  200  200
             GET /healthz        200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
@@ -190,6 +191,7 @@ private final class AccessWorld {
             return try status("DELETE", "/v1/drivers/m-1/devices/\(try device("m-1").id)", token)
         // Of a driver who is in no other row.
         case "DELETE telemetry": return try status("DELETE", "/v1/drivers/m-7/telemetry", token)
+        case "DELETE customer": return try status("DELETE", "/v1/customers/nobody/tracking", token)
         case "GET erasure": return try status("GET", "/v1/erasures/unknown", token)
         default: return try assignment(row, token)
         }

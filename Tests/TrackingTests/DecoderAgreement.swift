@@ -148,6 +148,7 @@ private struct GeneralPing {
         switch decoded.defect {
         case nil: break
         case .notAnObject: return "an object, but not taken as one"
+        case .notAFeature, .notAPoint: return "a native ping, but read as GeoJSON"
         case .missing(let field):
             return value(field) == nil || mayStandTwice(field) ? nil : "\(field) is there, but called missing"
         case .invalid(let field):

@@ -207,3 +207,9 @@ BEGIN
     RETURN coalesce(members, '{}');
 END
 $$;
+
+-- One row where the history stands in another schema than this (history.schema): written by whoever moved it.
+CREATE TABLE history_place (
+    schema_name text NOT NULL,
+    one_row     boolean PRIMARY KEY DEFAULT true CHECK (one_row)
+);

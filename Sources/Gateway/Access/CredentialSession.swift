@@ -186,7 +186,7 @@ class CredentialSession: WebSession {
             if left <= Self.warning { expiring(inSeconds: (left + 500_000) / 1_000_000) }
             return startTimer(until: left > Self.warning ? end - Self.warning : end)
         }
-        end(hasExpired: true)
+        self.end(hasExpired: true)
     }
 
     private final func startTimer(until instant: Microseconds) {

@@ -19,7 +19,7 @@ public struct EraseCommand {
     public init(_ configuration: Configuration) throws {
         // An archive of millions of rows is written anew in one call.
         connection = try configuration.connectDirectly(cutOff: cutOff, callMilliseconds: 3_600_000)
-        if configuration.historyMigrate { _ = try Migrations.migrate(connection, schema: configuration.postgresSchema) }
+        if configuration.historyMigrate { try configuration.migrateTables(connection) }
         self.configuration = configuration
         schema = quotedIdentifier(configuration.postgresSchema)
     }
@@ -44,6 +44,37 @@ public struct EraseCommand {
         return "no erasure waits for node \(node) any more"
     }
 
+    /// Erases a customer and returns the receipt as JSON: the platform's statement first, then what Drover keeps. Running
+    /// gateways close the customer's sockets.
+    public func erase(customer: String) throws -> String {
+        guard let erasure = CustomerErasure(customer, secret: try secret(), origin: .commandLine) else {
+            throw CommandError("a customer's id is 1 to 200 bytes")
+        }
+        let write = configuration.system.writes[.eraseCustomer]
+        if let write, let statement = configuration.system.statements[write.statement] {
+            let platform = try PlatformConnection(configuration, cutOff: cutOff)
+            _ = try platform.run(statement, ["customer": customer])
+        }
+        let rows = try connection.query(CustomerErasure.statement(schema), erasure.parameters)
+        let sessions = (0..<rows.count).compactMap { rows.text($0, 0) }
+        let copies = (0..<rows.count).compactMap { rows.text($0, 1) }.map { SessionCopies.key($0) }
+        do {
+            let redis = ErasureRedis(configuration)
+            _ = try redis.delete(copies + [erasure.arrivalsKey(configuration)].compactMap { $0 })
+            try redis.tell(sessions.map { .revoked($0) })
+        } catch {
+            line.note("gateways find out within \(configuration.accessRefreshSeconds) s: \(error)")
+        }
+        return erasure.receipt(sessions: rows.count, platform: write != nil)
+    }
+
+    private func secret() throws -> [UInt8] {
+        if let configured = AuditSecret.configured(configuration) { return configured }
+        let kept = try connection.query(AuditSecret.question(schema)).text(0, 0).flatMap { AuditSecret.bytes($0) }
+        guard let kept else { throw CommandError("the table audit_key has no secret. Set DROVER_ACCESS_AUDIT_KEY") }
+        return kept
+    }
+
     /// An earlier run's request, or the API's, that is under way.
     private func unfinished(_ driver: DriverID, _ keepsRegistration: Bool) throws -> String? {
         let rows = try connection.query(
@@ -57,13 +88,8 @@ public struct EraseCommand {
     }
 
     private func request(_ driver: DriverID, _ keepsRegistration: Bool) throws -> String {
-        var secret = AuditSecret.configured(configuration)
-        if secret == nil {
-            secret = try connection.query(AuditSecret.question(schema)).text(0, 0).flatMap { AuditSecret.bytes($0) }
-        }
-        guard let secret else { throw CommandError("the table audit_key has no secret. Set DROVER_ACCESS_AUDIT_KEY") }
         let request = ErasureRequest(
-            driver: driver, pseudonym: Pseudonym(of: driver, secret: secret),
+            driver: driver, pseudonym: Pseudonym(of: driver, secret: try secret()),
             reachesTo: SystemClock.wallMicroseconds(), keepsRegistration: keepsRegistration, origin: .commandLine,
             node: nil)
         let devices = try connection.query(request.statement(schema), request.parameters)

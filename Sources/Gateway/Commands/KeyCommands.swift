@@ -14,7 +14,7 @@ public struct KeyCommands {
     /// Connects, and brings the schema up to date where `history.migrate` allows.
     public init(_ configuration: Configuration) throws {
         connection = try configuration.connectDirectly()
-        if configuration.historyMigrate { _ = try Migrations.migrate(connection, schema: configuration.postgresSchema) }
+        if configuration.historyMigrate { try configuration.migrateTables(connection) }
         self.configuration = configuration
         let schema = quotedIdentifier(configuration.postgresSchema)
         table = schema + ".api_keys"

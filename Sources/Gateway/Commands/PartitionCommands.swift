@@ -17,7 +17,7 @@ public struct PartitionCommands {
         self.configuration = configuration
         let cutOff = PostgresCutOff()
         let connection = try configuration.connectDirectly(cutOff: cutOff, callMilliseconds: Self.callMilliseconds)
-        try Migrations.check(connection, schema: configuration.postgresSchema)
+        try configuration.checkTables(connection)
         keeper = PartitionKeeper(connection, configuration, cutOff: cutOff)
     }
 

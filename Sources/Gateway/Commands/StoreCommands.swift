@@ -13,9 +13,11 @@ extension Configuration {
         return try PostgresConnection(address, cutOff: cutOff, callMilliseconds: callMilliseconds)
     }
 
-    /// `drover migrate`: brings the schema up to date and returns the versions applied now.
-    public func migrate() throws -> [Int] {
-        try Migrations.migrate(connectDirectly(), schema: postgresSchema)
+    /// `drover migrate`: brings the schema up to date, then the platform's database to what its file needs. Returns the
+    /// versions applied now, and what could not be done.
+    public func migrate() throws -> (versions: [Int], notices: [String]) {
+        let versions = try migrateTables(connectDirectly())
+        return (versions, try Provisioning(self).run())
     }
 
     /// `drover check`: one line a part, and whether all of them are well.
@@ -32,7 +34,7 @@ extension Configuration {
             ),
         ]
         var isWell = true
-        let lines = checks.map { name, check in
+        var lines = checks.map { name, check in
             do {
                 return "ok    \(name): \(try check())"
             } catch {
@@ -40,7 +42,21 @@ extension Configuration {
                 return "FAIL  \(name): \(error)"
             }
         }
+        for line in checkSystem() {
+            isWell = isWell && line.problem == nil
+            lines.append(line.problem.map { "FAIL  \(line.part): \($0)" } ?? "ok    \(line.part)")
+        }
         return (lines, isWell)
+    }
+
+    /// The platform's database, statement by statement; nothing where there is no platform.
+    private func checkSystem() -> [(part: String, problem: String?)] {
+        guard system.needsDatabase else { return [] }
+        do {
+            return try SystemCheck(self).run()
+        } catch {
+            return [("system \(system.name)", "\(error)")]
+        }
     }
 
     private func checkRedis() throws -> String {
@@ -65,7 +81,7 @@ extension Configuration {
             throw CommandError("Postgres knows no zone called \(historyTimeZone). Set DROVER_HISTORY_TIME_ZONE")
         }
         do {
-            try Migrations.check(connection, schema: postgresSchema)
+            try checkTables(connection)
         } catch {
             throw CommandError("\(error.message). Run: drover migrate")
         }

@@ -39,7 +39,7 @@ final class DriverDirectory {
         self.redis = redis
         self.erasures = erasures
         self.shifts = shifts
-        schema = quotedIdentifier(configuration.postgresSchema)
+        schema = quotedIdentifier(configuration.historySchemaName)
         key = KeyTemplate(configuration.redisLocationKey)
         hash = HashReader(configuration.hashLayout, accuracyLimit: configuration.judgeAccuracyBelowMetres)
     }

@@ -22,6 +22,8 @@ struct Erasure {
         case rollup
         /// Devices, orders, groups, and the driver in the subjects of sessions and keys.
         case registration
+        /// The platform's own rows, by its statement.
+        case platform
         /// The driver's name in the audit trail.
         case audit
         /// Days that were written out.

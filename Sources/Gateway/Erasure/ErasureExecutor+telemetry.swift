@@ -16,7 +16,7 @@ extension ErasureExecutor {
                     SELECT i.inhrelid FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
                     WHERE p.relname = $2 AND p.relnamespace = n.oid))
             ORDER BY c.relname COLLATE "C"
-            """, [configuration.postgresSchema, PartitionName.table])
+            """, [configuration.historySchemaName, PartitionName.table])
         let names = (0..<tables.count).compactMap { tables.text($0, 0) }
         let left = names.filter { erasure.progress.partition.map { Array($0.utf8) }.isBefore(Array($0.utf8)) }
         try piece(erasure) { (progress) throws(PostgresError) in
@@ -24,7 +24,7 @@ extension ErasureExecutor {
             guard let table = left.first else { return true }
             if erasure.progress.partition == nil { try touchSampledHistory(&progress) }
             let removed = try connection.query(
-                "DELETE FROM \(quotedIdentifier(table)) WHERE driver_id = $1 AND received_at <= \(Self.instant("$2"))",
+                "DELETE FROM \(configuration.historyPlace.inHistory(table)) WHERE driver_id = $1 AND received_at <= \(Self.instant("$2"))",
                 [driver.string, "\(erasure.reachesTo)"]
             ).affected
             progress.add(Int64(removed), "history_rows", from: table)
@@ -39,7 +39,7 @@ extension ErasureExecutor {
     private func touchSampledHistory(_ progress: inout ErasureProgress) throws(PostgresError) {
         let samples = try connection.query(
             "SELECT FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND inherited LIMIT 1",
-            [configuration.postgresSchema, PartitionName.table])
+            [configuration.historySchemaName, PartitionName.table])
         if samples.count > 0 { progress.touch(PartitionName.table) }
     }
 

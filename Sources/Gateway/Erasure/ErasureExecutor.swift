@@ -22,7 +22,7 @@ final class ErasureExecutor {
     let connection: PostgresConnection
     let configuration: Configuration
     let schema: String
-    private let cutOff: PostgresCutOff
+    let cutOff: PostgresCutOff
     private let redis: ErasureRedis
 
     init(_ connection: PostgresConnection, _ configuration: Configuration, cutOff: PostgresCutOff) {
@@ -60,6 +60,7 @@ final class ErasureExecutor {
         case .deadLetters: try removeDeadLetters(erasure, driver)
         case .rollup: try removeHours(erasure, driver)
         case .registration: try removeRegistration(erasure, driver)
+        case .platform: try runPlatform(erasure, driver)
         case .audit: try rewriteAudit(erasure, driver)
         case .archives: try rewriteArchives(erasure, driver)
         case .redis: try removeFromRedis(erasure, driver)
@@ -74,7 +75,8 @@ final class ErasureExecutor {
     /// this one has ended.
     func piece(_ erasure: Erasure, _ body: (inout ErasureProgress) throws(PostgresError) -> Bool) throws(PostgresError)
     {
-        try connection.transaction("SET LOCAL search_path TO \(schema)") { () throws(PostgresError) in
+        try connection.transaction("SET LOCAL search_path TO \(configuration.historyPlace.searchPath)") {
+            () throws(PostgresError) in
             var progress = erasure.progress
             let hasEnded = try body(&progress)
             if hasEnded { progress.endStep() }
@@ -97,7 +99,7 @@ final class ErasureExecutor {
     private func rewriteArchives(_ erasure: Erasure, _ driver: DriverID) throws {
         let archives = Archives(
             directory: configuration.historyArchiveDirectory, connection: connection,
-            schema: configuration.postgresSchema, cutOff: cutOff)
+            schema: configuration.postgresSchema, history: configuration.historySchema, cutOff: cutOff)
         var progress = erasure.progress
         var counted = ArchiveErasure()
         try archives.erase(driver: driver.string, receivedThrough: erasure.reachesTo) { state in
@@ -128,14 +130,22 @@ final class ErasureExecutor {
     /// samples of names; those of the whole history too, where somebody has made some.
     private func vacuum(_ erasure: Erasure) throws(PostgresError) {
         let table = erasure.progress.touched?.first
-        if let table {
-            let name = "\(schema).\(quotedIdentifier(table))"
+        if let table, let name = try place(of: table) {
             try connection.run(table == PartitionName.table ? "ANALYZE \(name)" : "VACUUM (ANALYZE) \(name)")
         }
         try piece(erasure) { (progress) throws(PostgresError) in
             if table != nil { progress.touched?.removeFirst() }
             return progress.touched?.isEmpty ?? true
         }
+    }
+
+    /// A table with its schema, as SQL takes it: Drover's own comes before one of that name beside the history. Nil where
+    /// it is gone, as a day that was dropped meanwhile.
+    private func place(of table: String) throws(PostgresError) -> String? {
+        let place = configuration.historyPlace
+        for name in [place.schema, place.history].map({ "\(quotedIdentifier($0)).\(quotedIdentifier(table))" })
+        where try connection.query("SELECT to_regclass($1) IS NOT NULL", [name]).flag(0, 0) == true { return name }
+        return nil
     }
 
     /// The receipt takes the place of the driver's id.
@@ -173,8 +183,8 @@ final class ErasureExecutor {
 enum ErasurePlaces {
     private static let all = [
         "api_keys", "archive_files", "archive_rows", "assignments", "audit_rows", "dead_letters", "devices",
-        "driver_sessions", "groups", "history_rows", "hourly_rows", "journals", "partitions", "redis_keys",
-        "tracking_sessions",
+        "driver_sessions", "groups", "history_rows", "hourly_rows", "journals", "partitions", "platform_rows",
+        "redis_keys", "tracking_sessions",
     ]
 
     /// The counts as JSON, 0 where there is none.

@@ -36,7 +36,8 @@ struct ErasureStore {
         }
     }
 
-    private func secret(then: @escaping (Result<[UInt8], PostgresError>) -> Void) {
+    /// The secret behind the hashes that stand for whoever is erased.
+    func secret(then: @escaping (Result<[UInt8], PostgresError>) -> Void) {
         if let configured = AuditSecret.configured(configuration) { return then(.success(configured)) }
         postgres.askNow(AuditSecret.question(schema), []) { answer in
             switch answer {

@@ -1,17 +1,21 @@
-/// What stands for an erased driver where something has to: a keyed hash of its id. Whoever has the key can find out
+/// What stands for an erased driver or customer where something has to: a keyed hash of its id. Whoever has the key can find out
 /// whether a given id is meant; nobody can read the id from it.
 import Crypto
 import Foundation
 import Tracking
 
-/// HMAC-SHA256 (RFC 2104) of a driver's id under the audit's secret.
+/// HMAC-SHA256 (RFC 2104) of an id under the audit's secret.
 struct Pseudonym: Sendable {
     /// The whole hash in hexadecimal, 64 digits.
     let hexadecimal: String
 
     init(of driver: DriverID, secret: [UInt8]) {
-        let code = HMAC<SHA256>.authenticationCode(
-            for: Data(driver.string.utf8), using: SymmetricKey(data: Data(secret)))
+        self.init(of: driver.string, secret: secret)
+    }
+
+    /// The same of a customer's id.
+    init(of id: String, secret: [UInt8]) {
+        let code = HMAC<SHA256>.authenticationCode(for: Data(id.utf8), using: SymmetricKey(data: Data(secret)))
         hexadecimal = code.map { String(format: "%02x", $0) }.joined()
     }
 

@@ -11,6 +11,12 @@ struct HistoryConfiguration: Sendable {
     /// `DROVER_POSTGRES_SCHEMA`: where Drover's tables are; made where it is missing.
     var schema = "public"
 
+    /// `DROVER_HISTORY_SCHEMA`: where the history is, when it is not with the other tables; empty: with them.
+    var historySchema = ""
+
+    /// Both.
+    var place: HistoryPlace { HistoryPlace(schema: schema, history: historySchema) }
+
     /// `DROVER_HISTORY_TIME_ZONE`, a name that Postgres knows: whose days the partitions are.
     var timeZone = "UTC"
 

@@ -29,7 +29,7 @@ final class HistorySession {
         self.cutOff = cutOff
         address = try PostgresAddress(configuration.postgresURL)
         if let url = configuration.directURL { direct = try PostgresAddress(url) } else { direct = nil }
-        partitions = Partitions(schema: configuration.schema, timeZone: configuration.timeZone)
+        partitions = Partitions(schema: configuration.place.history, timeZone: configuration.timeZone)
         connection = try PostgresConnection(address, cutOff: cutOff)
     }
 
@@ -42,9 +42,9 @@ final class HistorySession {
             // A migration may rewrite a table, and wait for another gateway that does.
             let patient = try PostgresConnection(
                 direct ?? address, cutOff: cutOff, callMilliseconds: Self.migrationMilliseconds)
-            try Migrations.migrate(patient, schema: configuration.schema)
+            try Migrations.migrate(patient, schema: configuration.schema, history: configuration.historySchema)
         } else {
-            try Migrations.check(connection, schema: configuration.schema)
+            try Migrations.check(connection, schema: configuration.schema, history: configuration.historySchema)
         }
     }
 
@@ -130,7 +130,7 @@ final class HistorySession {
     /// that what left the journal is on Postgres' disk.
     private var prologue: String {
         """
-        SET LOCAL search_path TO \(quotedIdentifier(configuration.schema)); SET LOCAL synchronous_commit = on;
+        SET LOCAL search_path TO \(configuration.place.searchPath); SET LOCAL synchronous_commit = on;
         SET LOCAL statement_timeout = '25s'; SET LOCAL lock_timeout = '10s';
         SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL client_min_messages = warning;
         SELECT pg_advisory_xact_lock_shared(\(HistoryGeneration.lock(configuration.schema)))

@@ -26,6 +26,19 @@ struct Migration: Sendable {
     ]
 }
 
+extension Configuration {
+    /// Brings Drover's tables up to date, and the history to where it belongs; returns the versions applied now.
+    @discardableResult
+    func migrateTables(_ connection: PostgresConnection) throws(PostgresError) -> [Int] {
+        try Migrations.migrate(connection, schema: postgresSchema, history: historySchema)
+    }
+
+    /// Throws where that is to be done.
+    func checkTables(_ connection: PostgresConnection) throws(PostgresError) {
+        try Migrations.check(connection, schema: postgresSchema, history: historySchema)
+    }
+}
+
 /// Applies migrations.
 enum Migrations {
     /// Brings `schema` up to date over `connection` and returns the versions applied now. Safe where several processes
@@ -33,36 +46,44 @@ enum Migrations {
     /// transaction-mode pool. Throws, and changes nothing more, where an applied file is not the one embedded here.
     @discardableResult
     static func migrate(
-        _ connection: PostgresConnection, schema: String, _ migrations: [Migration] = Migration.all
+        _ connection: PostgresConnection, schema: String, history: String = "",
+        _ migrations: [Migration] = Migration.all
     ) throws(PostgresError) -> [Int] {
+        let place = HistoryPlace(schema: schema, history: history)
         var applied: [Int] = []
         for migration in migrations {
-            let isNew = try connection.transaction(prologue(schema)) { () throws(PostgresError) -> Bool in
+            let isNew = try connection.transaction(prologue(place)) { () throws(PostgresError) -> Bool in
                 try makeLedger(connection, schema)
                 return try apply(migration, connection)
             }
             if isNew { applied.append(migration.version) }
+        }
+        try connection.transaction(prologue(place)) { () throws(PostgresError) in
+            try HistoryMove(connection, place).settle()
         }
         return applied
     }
 
     /// Throws an error of kind `.schema` where a migration is missing or another than the one embedded here.
     static func check(
-        _ connection: PostgresConnection, schema: String, _ migrations: [Migration] = Migration.all
+        _ connection: PostgresConnection, schema: String, history: String = "",
+        _ migrations: [Migration] = Migration.all
     ) throws(PostgresError) {
         try connection.transaction("SET LOCAL search_path TO \(quotedIdentifier(schema))") { () throws(PostgresError) in
             for migration in migrations where try !isApplied(migration, connection) {
                 throw PostgresError(.schema, "the schema lacks migration \(migration.version) (\(migration.name))")
             }
+            try HistoryMove(connection, HistoryPlace(schema: schema, history: history)).check()
         }
     }
 
-    private static func prologue(_ schema: String) -> String {
+    private static func prologue(_ place: HistoryPlace) -> String {
         // The lock's number is derived from the schema's name, so that two Drovers in one database do not wait for each
-        // other. A migration may rewrite a large table: no statement timeout.
+        // other. A migration may rewrite a large table: no statement timeout. New tables go into the path's first schema;
+        // the second is for what a migration changes of a history that was moved there.
         """
-        SET LOCAL search_path TO \(quotedIdentifier(schema)); SET LOCAL statement_timeout = 0;
-        SELECT pg_advisory_xact_lock(hashtextextended('drover migrations ' || \(quotedLiteral(schema)), 0))
+        SET LOCAL search_path TO \(place.searchPath); SET LOCAL statement_timeout = 0;
+        SELECT pg_advisory_xact_lock(hashtextextended('drover migrations ' || \(quotedLiteral(place.schema)), 0))
         """
     }
 

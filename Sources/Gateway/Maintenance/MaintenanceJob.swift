@@ -37,7 +37,7 @@ final class MaintenanceSession {
     var archives: Archives {
         Archives(
             directory: configuration.historyArchiveDirectory, connection: connection,
-            schema: configuration.postgresSchema, cutOff: cutOff)
+            schema: configuration.postgresSchema, history: configuration.historySchema, cutOff: cutOff)
     }
 
     /// Drover's schema as SQL takes it.

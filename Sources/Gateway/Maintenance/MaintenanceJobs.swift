@@ -4,7 +4,10 @@ extension MaintenanceJob {
     /// The jobs of a gateway with this configuration, in the order in which they run where several are due.
     static func all(_ configuration: Configuration) -> [MaintenanceJob] {
         // Where nothing of the history is kept, nothing is made; what is there from before is left alone.
-        guard configuration.historyRetentionDays > 0 else { return [.erasures(configuration), .events(configuration)] }
-        return [.erasures(configuration), .events(configuration), .rollUp(configuration), .partitions(configuration)]
+        let history: [MaintenanceJob] =
+            configuration.historyRetentionDays > 0 ? [.rollUp(configuration), .partitions(configuration)] : []
+        let isProvisioning = configuration.historyMigrate && Provisioning(configuration).isNeeded
+        return [.erasures(configuration), .events(configuration)]
+            + (isProvisioning ? [.provisioning(configuration)] : []) + history
     }
 }

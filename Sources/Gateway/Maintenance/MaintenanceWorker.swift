@@ -52,8 +52,12 @@ struct MaintenanceWorker: ~Copyable {
     private mutating func serve() throws {
         let connection = try configuration.connectDirectly(
             cutOff: signals.cutOff, callMilliseconds: Self.callMilliseconds)
-        // The history's writer brings the schema up to date.
-        try Migrations.check(connection, schema: configuration.postgresSchema)
+        // The history's writer does the same, where there is one: whoever comes first.
+        if configuration.historyMigrate {
+            try configuration.migrateTables(connection)
+        } else {
+            try configuration.checkTables(connection)
+        }
         while try !MaintenanceLock.tryLead(connection, schema: configuration.postgresSchema) {
             delay.reset()
             signals.cutOff.pause(milliseconds: Self.leadMilliseconds)

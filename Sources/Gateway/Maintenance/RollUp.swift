@@ -29,6 +29,7 @@ struct RollUp {
     private let connection: PostgresConnection
     private let cutOff: PostgresCutOff
     private let schema: String
+    private let place: HistoryPlace
     private let hourlyRetentionDays: Int
     private let statements: RollUpStatements
     private let lockMilliseconds: [Int]
@@ -38,6 +39,7 @@ struct RollUp {
         connection = session.connection
         cutOff = session.cutOff
         schema = session.configuration.postgresSchema
+        place = session.configuration.historyPlace
         hourlyRetentionDays = session.configuration.historyHourlyRetentionDays
         statements = RollUpStatements(trackGapSeconds: session.configuration.historyTrackGapSeconds)
     }
@@ -87,7 +89,7 @@ struct RollUp {
     private func raise(waitingMilliseconds milliseconds: Int) throws(PostgresError) -> Int64 {
         // Not synchronous, since writers wait meanwhile: what depends on the new number stands behind it in the log.
         let prologue = """
-            SET LOCAL search_path TO \(quotedIdentifier(schema)); SET LOCAL synchronous_commit = off;
+            SET LOCAL search_path TO \(place.searchPath); SET LOCAL synchronous_commit = off;
             SET LOCAL lock_timeout = '\(milliseconds)ms'; SELECT pg_advisory_lock(\(HistoryGeneration.lock(schema)))
             """
         return try connection.transaction(prologue) { () throws(PostgresError) in
@@ -109,7 +111,7 @@ struct RollUp {
         """
         SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
         SELECT pg_current_xact_id(), pg_advisory_unlock(\(HistoryGeneration.lock(schema)));
-        SET LOCAL search_path TO \(quotedIdentifier(schema)); \(RollUpStatements.settings)
+        SET LOCAL search_path TO \(place.searchPath); \(RollUpStatements.settings)
         """
     }
 
@@ -137,7 +139,7 @@ struct RollUp {
     private func removeOld(_ now: Microseconds) throws(PostgresError) -> Bool {
         guard hourlyRetentionDays > 0 else { return false }
         let oldest = now - Microseconds(hourlyRetentionDays) * 86_400_000_000
-        let table = "\(quotedIdentifier(schema)).driver_location_hourly"
+        let table = place.inHistory("driver_location_hourly")
         let removed = try connection.query(
             """
             DELETE FROM \(table) WHERE ctid = ANY (ARRAY(

@@ -1,6 +1,6 @@
 /// The roll-up's SQL: how a driver's hour is read from the history and put together with what is known of it.
 
-/// Statements, all with Drover's schema in the search path.
+/// Statements, all with Drover's schema and the history's in the search path.
 struct RollUpStatements {
     /// A silence longer than this ends a track: there is no segment across it.
     let trackGapSeconds: Int

@@ -10,7 +10,7 @@ import { DriverRows, dayButton } from "./rows.js";
 import {
   Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, setText, showConnection,
 } from "./page.js";
-import { lengthWords } from "./words.js";
+import { aWord, capital, driverWord, lengthWords, ownName } from "./words.js";
 
 /** @typedef {import("/drover.js").Position} Position */
 /** @typedef {import("./seen.js").Departure} Departure */
@@ -27,6 +27,9 @@ const world = "area:-90,-180,90,180";
 // First of all, so that the key leaves the address at once.
 const credential = new Credential("drover.fleet");
 const settings = await loadSettings();
+byId("search").placeholder = `Find ${aWord(driverWord())}`;
+byId("search").setAttribute("aria-label", byId("search").placeholder);
+byId("side").setAttribute("aria-label", capital(driverWord(2)));
 const map = createMap(byId("map"), settings);
 /** @type {DroverClient|null} */ let client = null;
 const serverNow = () => client?.serverNow() ?? Date.now();
@@ -125,9 +128,9 @@ async function begin(current) {
   const limits = current.terms.subjects;
   // A prefix is no subject that one could watch.
   const covered = limits?.filter((name) => !name.endsWith("*")) ?? [];
-  subjects = credential.subjects.length > 0 ? credential.subjects : covered;
+  subjects = credential.subjects.length > 0 ? credential.subjects.map(ownName) : covered;
   if (subjects.length === 0 && limits) {
-    return notice(`This key is limited to ${limits.join(", ")}: find drivers by their names.`);
+    return notice(`This key is limited to ${limits.join(", ")}: find ${driverWord(2)} by their names.`);
   }
   if (subjects.length === 0) area = world;
   await current.subscribe(area === "" ? subjects : [area]);
@@ -258,7 +261,7 @@ async function search(text) {
     refresh();
   } catch (error) {
     const { status = 0, message } = /** @type {Refusal} */ (error);
-    if (status === 404 || status === 400) notice(`No driver “${text}” has a position.`);
+    if (status === 404 || status === 400) notice(`No ${driverWord()} “${text}” has a position.`);
     else if (status === 403) notice(`This key may not see “${text}”.`);
     else notice(status === 0 ? "The gateway cannot be reached." : message);
   }
@@ -281,7 +284,7 @@ function refresh() {
   const total = vans.all.length;
   const parts = Object.entries(count).filter(([, number]) => number > 0).map(([state, number]) => `${number} ${state}`);
   const more = truncated ? ". There are more: zoom in to see all" : "";
-  setText(byId("summary"), total === 0 ? "No drivers in view" : `${total} in view: ${parts.join(", ")}${more}`);
+  setText(byId("summary"), total === 0 ? `No ${driverWord(2)} in view` : `${total} in view: ${parts.join(", ")}${more}`);
   showConnection(client?.state);
 }
 

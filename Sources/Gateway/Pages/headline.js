@@ -1,6 +1,8 @@
 // What a customer's page says about the whole: is it coming, and how sure is that?
 
-import { ageWords, lengthWords, reasonInFull, sinceWords, speedWords } from "./words.js";
+import {
+  aWord, ageWords, capital, driverWord, lengthWords, reasonInFull, sinceWords, speedWords, subjectWords,
+} from "./words.js";
 
 /** @typedef {import("./markers.js").Van} Van */
 /**
@@ -38,23 +40,29 @@ function nobody({ subjects, awaited }) {
     return { title: "No position yet", details: "It will appear here." };
   }
   return awaited > 0
-    ? { title: "A driver is assigned", details: "You will see where as soon as a position is known." }
-    : { title: "Waiting for a driver", details: "You will see where it is as soon as a driver has it." };
+    ? { title: `${capital(aWord(driverWord()))} is assigned`, details: "You will see where as soon as a position is known." }
+    : {
+      title: `Waiting for ${aWord(driverWord())}`,
+      details: `You will see where it is as soon as ${aWord(driverWord())} has it.`,
+    };
 }
 
 /** @param {Parameters<typeof headline>[0]} sight @returns {Headline} */
 function several({ isLive, vans }) {
   if (!isLive) return { title: "Reconnecting", details: "This map has lost its connection." };
   const live = vans.filter(({ state }) => state === "live").length;
-  if (live === vans.length) return { title: `${live} drivers are on the way`, details: "" };
-  return { title: `${live} of ${vans.length} drivers are seen`, details: "Of the others the last position is shown." };
+  if (live === vans.length) return { title: `${live} ${driverWord(live)} are on the way`, details: "" };
+  return {
+    title: `${live} of ${vans.length} ${driverWord(vans.length)} are seen`,
+    details: "Of the others the last position is shown.",
+  };
 }
 
 // What the link is about, for the small line above: orders and groups by their names, drivers not.
 /** @param {string[]} subjects */
 export function topicWords(subjects) {
   const named = subjects.filter((subject) => /^(order|group):/.test(subject));
-  const words = named.slice(0, 3).map((subject) => subject.replace("order:", "Order ").replace("group:", "Group "));
+  const words = named.slice(0, 3).map(subjectWords);
   return words.join(", ") + (named.length > 3 ? ` and ${named.length - 3} more` : "");
 }
 

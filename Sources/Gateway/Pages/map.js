@@ -8,7 +8,7 @@ import { DriverRows } from "./rows.js";
 import {
   Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, say, setText, showConnection,
 } from "./page.js";
-import { lengthWords } from "./words.js";
+import { aWord, capital, driverWord, lengthWords, ownName } from "./words.js";
 
 /** @typedef {import("/drover.js").Position} Position */
 
@@ -88,7 +88,7 @@ function open(token) {
 async function watch(current) {
   // A prefix is no subject that one could watch.
   const covered = (current.terms.subjects ?? []).filter((name) => !name.endsWith("*"));
-  subjects = credential.subjects.length > 0 ? credential.subjects : covered;
+  subjects = credential.subjects.length > 0 ? credential.subjects.map(ownName) : covered;
   setText(byId("topic"), topicWords(subjects));
   if (subjects.length === 0) return notice("This link names nobody to watch.");
   await current.subscribe(subjects);
@@ -115,9 +115,11 @@ function take(positions) {
 
 /** @param {{type: string, subject: string}} event */
 function tellEvent({ type }) {
-  if (type === "assigned") tellNews(hadSomebody ? "A new driver has taken over." : "A driver is assigned.");
-  if (type === "arriving") tellNews("The driver is about to arrive.");
-  if (type === "arrived") tellNews("The driver has arrived.");
+  if (type === "assigned") tellNews(
+    hadSomebody ? `A new ${driverWord()} has taken over.` : `${capital(aWord(driverWord()))} is assigned.`,
+  );
+  if (type === "arriving") tellNews(`The ${driverWord()} is about to arrive.`);
+  if (type === "arrived") tellNews(`The ${driverWord()} has arrived.`);
 }
 
 // Tells something that is news for a moment only.
@@ -178,7 +180,7 @@ function showCard({ title, details }) {
 /** @param {string} id */
 function nameOf(id) {
   if (!credential.isLink) return id;
-  return numbers.size < 2 ? "Your driver" : `Driver ${numbers.get(id) ?? numbers.size + 1}`;
+  return numbers.size < 2 ? `Your ${driverWord()}` : `${capital(driverWord())} ${numbers.get(id) ?? numbers.size + 1}`;
 }
 
 function number() {

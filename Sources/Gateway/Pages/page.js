@@ -1,9 +1,12 @@
 // What frames both maps: the page's settings, the key or token, the connection's state, and what is told in passing.
 
+import { speak } from "./words.js";
+
 /** @typedef {import("/drover.js").DroverClient} DroverClient */
 /** @typedef {import("/drover.js").State} State */
 /** @typedef {{tile_url: string|null, tile_attribution: string, stale_s: number, offline_s: number,
- *   track_gap_s: number, center: [number, number], zoom: number}} Settings */
+ *   track_gap_s: number, center: [number, number], zoom: number,
+ *   words: Parameters<typeof speak>[0]}} Settings */
 
 /** @param {string} id @returns {any} the element, which the page is known to have */
 export const byId = (id) => document.getElementById(id);
@@ -12,9 +15,10 @@ export const byId = (id) => document.getElementById(id);
 export async function loadSettings() {
   const response = await fetch("/assets/settings.json").catch(() => null);
   const given = response?.ok ? await response.json() : {};
+  speak(given.words ?? {});
   return {
     tile_url: null, tile_attribution: "", stale_s: 30, offline_s: 120, track_gap_s: 300, center: [20, 0], zoom: 3,
-    ...given,
+    words: {}, ...given,
   };
 }
 

@@ -1,6 +1,41 @@
 // The words of both maps: speed, age, and why a driver is not live.
 
 /** @typedef {import("/drover.js").Status} Status */
+/** @typedef {{one: string, many: string}} Word */
+
+/** What the platform calls whoever is tracked and what is carried. @type {{driver: Word, order: Word, group: Word}} */
+const called = {
+  driver: { one: "driver", many: "drivers" }, order: { one: "order", many: "orders" },
+  group: { one: "group", many: "groups" },
+};
+
+// Takes over the platform's words, once the settings are there.
+/** @param {Partial<typeof called>} words */
+export const speak = (words) => { Object.assign(called, words); };
+
+/** @param {number} [count] */
+export const driverWord = (count = 1) => (count === 1 ? called.driver.one : called.driver.many);
+
+/** @param {string} text */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+// With the article that its first letter asks for.
+/** @param {string} word */
+export const aWord = (word) => `${/^[aeiou]/i.test(word) ? "an" : "a"} ${word}`;
+
+// A subject under the name that pushes have: `order:9f2` for `delivery:9f2`.
+/** @param {string} subject */
+export function ownName(subject) {
+  const kind = subject.slice(0, subject.indexOf(":"));
+  if (kind in called || kind === "area") return subject;
+  const own = Object.entries(called).find(([, { one }]) => one === kind);
+  return own ? own[0] + subject.slice(kind.length) : subject;
+}
+
+// An order's or group's name as the platform says it.
+/** @param {string} subject */
+export const subjectWords = (subject) => subject
+  .replace(/^order:/, `${capital(called.order.one)} `).replace(/^group:/, `${capital(called.group.one)} `);
 
 /** @param {number|null|undefined} speed m/s */
 export const speedWords = (speed) => (typeof speed === "number" ? `${Math.round(speed * 3.6)} km/h` : "speed unknown");
@@ -40,14 +75,14 @@ export function reasonInShort(state, status) {
 /** @param {Status|null} status */
 export function reasonInFull(status) {
   switch (status?.reason) {
-    case "reconnecting": return "The driver’s phone has lost its connection and is trying to get it back.";
-    case "disconnected": return "The driver’s phone has no connection.";
-    case "ended": return "The driver has stopped sharing the position.";
-    case "low_accuracy": return "The driver’s phone does not know well enough where it is.";
+    case "reconnecting": return `The ${driverWord()}’s phone has lost its connection and is trying to get it back.`;
+    case "disconnected": return `The ${driverWord()}’s phone has no connection.`;
+    case "ended": return `The ${driverWord()} has stopped sharing the position.`;
+    case "low_accuracy": return `The ${driverWord()}’s phone does not know well enough where it is.`;
     case "clock":
-      return `The clock of the driver’s phone is ${lengthWords(status.clock_offset_ms ?? 0)} ahead, so its positions`
+      return `The clock of the ${driverWord()}’s phone is ${lengthWords(status.clock_offset_ms ?? 0)} ahead, so its positions`
         + " cannot be used.";
-    default: return "The driver’s phone has sent nothing since.";
+    default: return `The ${driverWord()}’s phone has sent nothing since.`;
   }
 }
 

@@ -46,7 +46,7 @@ final class TrackPages {
         self.precision = precision
         after = range.lowerBound - 1
         before = range.upperBound
-        sql = Self.statement(schema: gateway.configuration.postgresSchema)
+        sql = Self.statement(schema: gateway.configuration.historySchemaName)
     }
 
     /// The statement of a page. It walks along the primary key of the partitions that the range touches.

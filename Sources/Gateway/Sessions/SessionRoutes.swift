@@ -23,7 +23,7 @@ struct SessionRoutes {
             let body = try RequestBody(call.request)
             var subjects: [Subject] = []
             for name in try body.texts("subjects", 1...configuration.liveSubjectsPerSession) {
-                guard let subject = Subject(name) else {
+                guard let subject = configuration.system.words.subject(name) else {
                     throw .badSubject(
                         "\(name.prefix(100)) is no subject: driver:ID, order:ID, group:ID or "
                             + "area:minLat,minLng,maxLat,maxLng")

@@ -104,7 +104,7 @@ struct HashLayout {
             default: commands.pair(Self.pointBegin, longitude, UInt8(ascii: ","), latitude, Self.pointEnd)
             }
         case nil: break
-        case .order, .user, .age, .event, .type, .status, .at, .notes, .eta, .confidence, .distance:
+        case .order, .user, .age, .id, .type, .status, .at, .notes, .eta, .confidence, .distance:
             // `FieldLayout.init` has refused them for hashes.
             commands.argument("")
         }

@@ -44,7 +44,7 @@ extension FieldLayout.Value {
         case .recordedAt: return writer.known(position) { $0.instant($1.recordedAt, unit) }
         case .receivedAt: return writer.known(position) { $0.instant($1.receivedAt, unit) }
         case .age: return writer.known(position) { $0.instant(max(0, source.now - $1.recordedAt), unit) }
-        case .event: return writer.known(source.event) { $0.string($1.id) }
+        case .id: return writer.known(source.event) { $0.string($1.id) }
         case .type: return writer.known(source.event) { $0.string($1.type) }
         case .status: return writer.known(source.event) { $0.string($1.status) }
         case .at: return writer.known(source.event) { $0.instant($1.at, unit) }

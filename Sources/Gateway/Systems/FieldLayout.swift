@@ -32,7 +32,7 @@ struct FieldLayout: Sendable, Equatable {
         /// Of the position when the field is written.
         case age
         /// The event's id, the same at every attempt to deliver it.
-        case event
+        case id
         /// The event's type in Drover's word, and in the platform's.
         case type, status
         /// When the event happened.
@@ -119,7 +119,8 @@ struct FieldLayout: Sendable, Equatable {
 
     private static func content(_ text: Substring, of name: String, _ use: Use) throws(FieldLayoutError) -> Content {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(trimmed)
-        guard let value = Value(rawValue: String(parts[0])), value.uses.contains(use) else {
+        // What the id is of goes without saying, and may be said.
+        guard let value = parts[0] == "event" ? .id : Value(rawValue: String(parts[0])), value.uses.contains(use) else {
             let known = values(for: use).map(\.rawValue).joined(separator: ", ")
             throw FieldLayoutError("\(name): there is no value \(parts[0]) here. There are: \(known)")
         }
@@ -154,7 +155,7 @@ extension FieldLayout.Value {
         case .age: [.ms, .s]
         case .point: [.geojson, .wkt, .latlng]
         case .distance: [.m, .km, .mi]
-        case .driver, .order, .user, .latitude, .longitude, .accuracy, .heading, .event, .type, .status, .notes,
+        case .driver, .order, .user, .latitude, .longitude, .accuracy, .heading, .id, .type, .status, .notes,
             .confidence:
             []
         }
@@ -165,7 +166,7 @@ extension FieldLayout.Value {
         case .driver, .latitude, .longitude, .point, .accuracy, .speed, .heading, .recordedAt, .receivedAt:
             [.hash, .row, .event]
         case .order, .user, .age, .eta, .confidence, .distance: [.row, .event]
-        case .event, .type, .status, .at, .notes: [.event]
+        case .id, .type, .status, .at, .notes: [.event]
         }
     }
 }

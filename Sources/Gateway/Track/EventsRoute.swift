@@ -9,7 +9,7 @@ struct EventsRoute {
     /// Opens a stream for a credential with `positions:read`. `Last-Event-ID`, or `cursor` in the address, resumes.
     func open(_ request: WebRequest, for credential: Credential, on connection: WebConnection) {
         let names = request.query.filter { $0.name == "subject" }.map(\.value)
-        let subjects = names.compactMap { Subject($0) }
+        let subjects = names.compactMap { gateway.configuration.system.words.subject($0) }
         guard !names.isEmpty, subjects.count == names.count else {
             return connection.respond(
                 Problem.response(

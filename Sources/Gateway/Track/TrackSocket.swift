@@ -147,15 +147,21 @@ final class TrackSocket: CredentialSession {
         var refused: [(name: String, code: String)] = []
         // A name twice is one subject, and one member of the answer.
         var named: Set<String> = []
+        // Answered under the name that was asked by, which may be the platform's.
+        var asked: [Subject: String] = [:]
         for name in names where named.insert(name).inserted {
-            if let subject = Subject(name) { wanted.append(subject) } else { refused.append((name, "bad_subject")) }
+            guard let subject = gateway.configuration.system.words.subject(name) else {
+                refused.append((name, "bad_subject"))
+                continue
+            }
+            if asked.updateValue(name, forKey: subject) == nil { wanted.append(subject) }
         }
         guard hasRoom(for: wanted) else {
             return error(id, "limit", "at most \(subjectLimit) subjects on one connection")
         }
         isBusy = true
         let request = SubscriptionRequest(
-            id: id, cursor: cursor.flatMap { Cursor($0) }, rate: rate, credential: credential)
+            id: id, cursor: cursor.flatMap { Cursor($0) }, rate: rate, asked: asked, credential: credential)
         authorize(wanted, refused, request)
     }
 
@@ -165,7 +171,8 @@ final class TrackSocket: CredentialSession {
         let refusedBefore = refused
         let authorized = later { (session: TrackSocket, forbidden: Set<Subject>?) in
             guard let forbidden else { return session.cannotAnswer(request.id) }
-            let refused = refusedBefore + wanted.filter(forbidden.contains).map { ($0.name, "forbidden") }
+            let refused =
+                refusedBefore + wanted.filter(forbidden.contains).map { (request.asked[$0] ?? $0.name, "forbidden") }
             session.load(wanted.filter { !forbidden.contains($0) }, refused, request)
         }
         gateway.authorization.refused(wanted, for: request.credential, then: authorized)
@@ -219,18 +226,19 @@ final class TrackSocket: CredentialSession {
         var parts: [SubscriptionAnswer.Part] = []
         var room = Self.maximumReplay
         for subject in subjects {
+            let name = request.asked[subject] ?? subject.name
             switch subject {
             case .driver(let id):
                 guard let driver = pipeline.drivers.index(of: id) else { continue }
                 if pipeline.fanout.watch(driver, by: viewer) { note(.started, [subject]) }
                 let replays = replays([driver], nil, request.cursor, &room)
-                parts.append(SubscriptionAnswer.Part(subject.name, nil, [driver], replays: replays))
+                parts.append(SubscriptionAnswer.Part(name, nil, [driver], replays: replays))
             case .order, .group, .area:
                 let topic = pipeline.fanout.openTopic(subject, now: now)
                 if pipeline.fanout.subscribe(viewer, to: topic) { note(.started, [subject]) }
                 let members = pipeline.fanout.members(of: topic)
                 let replays = replays(members, topic, request.cursor, &room)
-                parts.append(SubscriptionAnswer.Part(subject.name, topic, members, replays: replays))
+                parts.append(SubscriptionAnswer.Part(name, topic, members, replays: replays))
             }
         }
         unsent = SubscriptionAnswer(id: request.id, parts: parts, refused: refused)
@@ -274,7 +282,7 @@ final class TrackSocket: CredentialSession {
         writer.raw("{\"id\":\(id),\"unsubscribed\":[")
         var isFirst = true
         for name in names {
-            guard let subject = Subject(name), unwatch(subject) else { continue }
+            guard let subject = gateway.configuration.system.words.subject(name), unwatch(subject) else { continue }
             note(.ended, [subject])
             if !isFirst { writer.raw(",") }
             writer.string(name)
@@ -348,6 +356,8 @@ private struct SubscriptionRequest {
     let id: Int64?
     let cursor: Cursor?
     let rate: Double?
+    /// The names that the subjects were asked by.
+    let asked: [Subject: String]
     /// What the subjects were, or are being, authorized with.
     var credential: Credential
 }

@@ -7,6 +7,9 @@ enum SystemFile {
     private static let repository = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
+    /// The directory of schemas.
+    static let schemas = repository.appendingPathComponent("Tests/IntegrationTests/Systems/Schemas").path
+
     /// A platform's configuration, such as `dropmate`.
     static func path(_ name: String) -> String {
         repository.appendingPathComponent("config/systems/\(name).yaml").path
@@ -15,7 +18,6 @@ enum SystemFile {
     /// The SQL of a file in `Schemas`: a platform's tables, or a day of its rows.
     static func sql(_ file: String) throws -> String {
         try String(
-            contentsOf: repository.appendingPathComponent("Tests/IntegrationTests/Systems/Schemas/\(file).sql"),
-            encoding: .utf8)
+            contentsOfFile: "\(schemas)/\(file).sql", encoding: .utf8)
     }
 }

@@ -32,14 +32,19 @@ struct Archives {
     /// As it is configured, and as SQL takes it.
     let schemaName: String
     let schema: String
+    private let place: HistoryPlace
     let cutOff: PostgresCutOff
 
-    /// `directory` is `history.archive_directory`; empty is none.
-    init(directory: String, connection: PostgresConnection, schema: String, cutOff: PostgresCutOff) {
+    /// `directory` is `history.archive_directory`; empty is none. `schema` and `history` are unquoted; where `history` is
+    /// empty the days are in `schema`.
+    init(
+        directory: String, connection: PostgresConnection, schema: String, history: String = "", cutOff: PostgresCutOff
+    ) {
         self.directory = directory.isEmpty ? nil : ArchiveDirectory(path: directory, cutOff: cutOff)
         self.connection = connection
         schemaName = schema
         self.schema = quotedIdentifier(schema)
+        place = HistoryPlace(schema: schema, history: history)
         self.cutOff = cutOff
     }
 
@@ -228,5 +233,5 @@ struct Archives {
         }
     }
 
-    private func qualified(_ table: DayTable) -> String { "\(schema).\(quotedIdentifier(table.name))" }
+    private func qualified(_ table: DayTable) -> String { place.inHistory(table.name) }
 }

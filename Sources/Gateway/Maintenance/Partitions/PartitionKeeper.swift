@@ -30,7 +30,7 @@ struct PartitionKeeper {
     private let connection: PostgresConnection
     private let configuration: Configuration
     private let cutOff: PostgresCutOff
-    private let schema: String
+    private let place: HistoryPlace
     private let archives: Archives
     private let removal: PartitionRemoval
     /// How long to wait for somebody else who works on the partitions.
@@ -45,17 +45,17 @@ struct PartitionKeeper {
         self.configuration = configuration
         self.cutOff = cutOff
         self.lockMilliseconds = lockMilliseconds
-        schema = quotedIdentifier(configuration.postgresSchema)
+        place = configuration.historyPlace
         archives = Archives(
             directory: configuration.historyArchiveDirectory, connection: connection,
-            schema: configuration.postgresSchema, cutOff: cutOff)
+            schema: configuration.postgresSchema, history: configuration.historySchema, cutOff: cutOff)
         removal = PartitionRemoval(
-            connection: connection, schema: schema, cutOff: cutOff, lockMilliseconds: stepMilliseconds)
+            connection: connection, place: place, cutOff: cutOff, lockMilliseconds: stepMilliseconds)
     }
 
     /// The history's days, oldest first.
     func list() throws(PostgresError) -> [PartitionEntry] {
-        try PartitionEntry.all(connection, schema: schema)
+        try PartitionEntry.all(connection, place)
     }
 
     /// Does all that is due at `now`. What fails does not keep the rest from being done; the first failure is thrown at the
@@ -121,7 +121,7 @@ struct PartitionKeeper {
     }
 
     private func makeAhead(_ now: Microseconds, _ report: (Step) throws -> Void) throws {
-        var partitions = Partitions(schema: configuration.postgresSchema, timeZone: configuration.historyTimeZone)
+        var partitions = Partitions(schema: place.history, timeZone: configuration.historyTimeZone)
         let made = try partitions.makeAhead(configuration.historyPartitionsAheadDays, now: now, connection)
         if made > 0 { try report(.made(days: made)) }
     }
@@ -138,7 +138,7 @@ struct PartitionKeeper {
         for entry in entries where isGoing(entry) { try drop(entry, now, report) }
         let due = entries.filter { isDue($0, now) && !isGoing($0) }
         // Said also while nothing is due, so that there is time to do something about it.
-        if let name = try PartitionEntry.defaultPartition(connection, schema: schema) {
+        if let name = try PartitionEntry.defaultPartition(connection, place) {
             throw PartitionError.defaultPartition(name)
         }
         for entry in due { try drop(entry, now, report) }

@@ -43,8 +43,9 @@ extension PartitionEntry {
     /// off to keep; the bounds follow, because a table that is no partition has none.
     static let mark = "Drover drops this table: "
 
-    /// All of them in `schema` (quoted), oldest first.
-    static func all(_ connection: PostgresConnection, schema: String) throws(PostgresError) -> [PartitionEntry] {
+    /// All of them, oldest first.
+    static func all(_ connection: PostgresConnection, _ place: HistoryPlace) throws(PostgresError) -> [PartitionEntry] {
+        let schema = quotedIdentifier(place.schema)
         let rows = try connection.query(
             """
             SELECT c.relname, \(Partitions.microseconds(ofBound: "b.bound[1]")), \(Partitions.microseconds(ofBound: "b.bound[2]")),
@@ -61,7 +62,7 @@ extension PartitionEntry {
             WHERE c.relkind = 'r' AND c.relnamespace = $2::regnamespace AND (i.inhparent = $3::regclass
                 OR (i.inhparent IS NULL AND (m.bound IS NOT NULL OR c.relname ~ ('^' || $4 || '_[0-9]{8}(_part[0-9]+)?$'))))
             ORDER BY 2 NULLS FIRST, 1
-            """, [mark, schema, "\(schema).\(quotedIdentifier(PartitionName.table))", PartitionName.table])
+            """, [mark, quotedIdentifier(place.history), place.inHistory(PartitionName.table), PartitionName.table])
         return (0..<rows.count).map { row in
             PartitionEntry(
                 name: rows.text(row, 0) ?? "", lower: rows.integer(row, 1) ?? rows.integer(row, 7),
@@ -73,13 +74,13 @@ extension PartitionEntry {
 
     /// The DEFAULT partition, where somebody made one.
     static func defaultPartition(
-        _ connection: PostgresConnection, schema: String
+        _ connection: PostgresConnection, _ place: HistoryPlace
     ) throws(PostgresError) -> String? {
         let rows = try connection.query(
             """
             SELECT c.relname FROM pg_partitioned_table t JOIN pg_class c ON c.oid = t.partdefid
             WHERE t.partrelid = $1::regclass
-            """, ["\(schema).\(quotedIdentifier(PartitionName.table))"])
+            """, [place.inHistory(PartitionName.table)])
         return rows.count > 0 ? rows.text(0, 0) : nil
     }
 }

@@ -41,8 +41,7 @@ struct PartitionRemoval {
     private static let attempts = 3
 
     let connection: PostgresConnection
-    /// Quoted.
-    let schema: String
+    let place: HistoryPlace
     let cutOff: PostgresCutOff
     /// How long one step waits for a lock. Who waits for DETACH meanwhile (another DETACH, ATTACH, ANALYZE) waits no longer.
     let lockMilliseconds: Int
@@ -86,7 +85,7 @@ struct PartitionRemoval {
             try connection.transaction { () throws(PostgresError) in
                 try connection.query(
                     """
-                    UPDATE \(schema).history_archives SET dropped_at = $2::timestamptz
+                    UPDATE \(quotedIdentifier(place.schema)).history_archives SET dropped_at = $2::timestamptz
                     WHERE partition = $1 AND dropped_at IS NULL
                     """, [entry.name, ArchiveColumns.time(now)])
                 try connection.run("DROP TABLE \(qualified(entry.name))")
@@ -118,5 +117,5 @@ struct PartitionRemoval {
         ).flag(0, 0) ?? false
     }
 
-    private func qualified(_ name: String) -> String { "\(schema).\(quotedIdentifier(name))" }
+    private func qualified(_ name: String) -> String { place.inHistory(name) }
 }

@@ -64,9 +64,9 @@ final class ClaimSources {
         }
     }
 
-    /// Printable ASCII, not longer than anybody's tokens are: anything else is in nobody's tables.
+    /// Without control characters, and not longer than anybody's tokens are: anything else is in nobody's tables.
     private static func isOpaque(_ token: String) -> Bool {
-        (1...maximumTokenBytes).contains(token.utf8.count) && token.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        (1...maximumTokenBytes).contains(token.utf8.count) && token.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     }
 
     // MARK: JWT

@@ -1,1 +1,0 @@
--- Schemas of platforms, translated from what their owners wrote; a file a platform.
