@@ -25,6 +25,8 @@ final class Gateway: WebApplication {
     private(set) var erasures: ErasureWatch!
     /// Likewise.
     private(set) var shifts: ShiftWatch!
+    /// Set before `start`.
+    var orders: OrderFollowing!
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?
@@ -140,28 +142,15 @@ final class Gateway: WebApplication {
         secondTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
         redis = RedisConnection(loop: loop, address: address) { [unowned self] isReady in redisChanged(isReady) }
         bus = ControlBus(loop: loop, address: address, redis: { [unowned self] in redis }) { [unowned self] message in
-            switch message {
-            case .revoked(let id): access.revoke(id)
-            case .assigned(let subject): assignments.onAnnouncement?(subject)
-            case .driverState(let driver): onDriverState?(driver)
-            case .erasure:
-                erasures.look()
-                self.maintenance?.wake()
-            }
+            heard(message)
         }
-        lookTimer = LoopTimer(loop: loop) { [unowned self] in
-            memberships.look()
-            erasures.look()
-            shifts.look()
-        }
+        lookTimer = LoopTimer(loop: loop) { [unowned self] in lookAgain() }
         lookTimer?.start(
             afterMilliseconds: configuration.accessRefreshSeconds * 1_000,
             everyMilliseconds: configuration.accessRefreshSeconds * 1_000)
         bus?.onReturn = { [unowned self] in
             access.refresh()
-            memberships.look()
-            erasures.look()
-            shifts.look()
+            lookAgain()
         }
         driverSessions.start(loop)
         shifts.start()
@@ -292,6 +281,7 @@ final class Gateway: WebApplication {
             let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
             pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
+        orders.everySecond(now: now)
         for handle in pipeline.fanout.takeOverrun() { closeSlowViewer(handle) }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { closeSlowViewer($0) }

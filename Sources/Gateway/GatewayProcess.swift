@@ -49,7 +49,9 @@ public final class GatewayProcess {
         self.configuration = configuration
         self.log = log
         Self.prepareProcess()
-        let web = try configuration.web()
+        var web = try configuration.web()
+        let orders = try OrderSettings(configuration)
+        web.furtherHeaders = orders.signatureHeaders
         let redisAddress = try RedisAddress(configuration.redisURL)
         let postgresAddress = try PostgresAddress(configuration.postgresURL)
 
@@ -99,6 +101,9 @@ public final class GatewayProcess {
             systemDatabase?.close()
             throw error
         }
+        gateway.orders = OrderFollowing(
+            gateway: gateway, outbox: orders.targets.map { Outbox($0, configuration, log: log) },
+            webhooks: orders.webhooks)
         gateway.start(server, redis: redisAddress)
         wakeUp = LoopWakeUp(loop: loop) {}
         notifier.target = wakeUp
@@ -123,6 +128,7 @@ public final class GatewayProcess {
         server.finish()
         let isFlushed = journal.close(timeoutMicroseconds: Self.journalGrace)
         maintenance.stop()
+        gateway.orders.outbox?.stop()
         gateway.history?.stop(flushDeadlineMilliseconds: Self.historyGrace)
         if let failure { return .failed(failure) }
         log.info("stopped", metadata: ["journal_flushed": "\(isFlushed)"])

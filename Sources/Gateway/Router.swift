@@ -61,6 +61,7 @@ extension Route {
         Route(.post, "/v1/pings", .writePings) { call, credential in
             PingsRoute(gateway: call.gateway).receive(call.request, from: credential, on: call.connection)
         },
+        Route(.post, "/v1/webhooks/{name}", .writePings) { WebhookRoute($0, $1).receive() },
         Route(.get, "/v1/ingest") { $0.respond(Problem.upgradeRequired()) },
 
         // Out.

@@ -82,7 +82,7 @@ extension WebRequest {
     private static let customHeaders = ["x-api-key", "last-event-id"]
 
     /// What the library holds of the request; nil where it names no method.
-    init?(_ reader: HeaderReader, peer: String) {
+    init?(_ reader: HeaderReader, peer: String, furtherHeaders: [String] = []) {
         guard let (token, method) = Self.methods.first(where: { reader.has($0.0) }),
             let path = reader.value(token)
         else { return nil }
@@ -98,6 +98,9 @@ extension WebRequest {
             if let value = reader.value(token) { headers[name] = value }
         }
         for name in Self.customHeaders {
+            if let value = reader.custom(name + ":") { headers[name] = value }
+        }
+        for name in furtherHeaders {
             if let value = reader.custom(name + ":") { headers[name] = value }
         }
         if let offered = reader.value(WSI_TOKEN_PROTOCOL) {

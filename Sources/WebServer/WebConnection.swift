@@ -70,6 +70,7 @@ public final class WebConnection {
         var request: WebRequest?
         var attachment: AnyObject?
         var replyHeaders: [(String, String)] = []
+        var onReply: ((WebResponse) -> Void)?
         var isHTTP11 = true
         var body: BodyStream?
     }
@@ -97,6 +98,13 @@ public final class WebConnection {
     public var replyHeaders: [(String, String)] {
         get { exchange?.replyHeaders ?? [] }
         set { currentExchange.replyHeaders = newValue }
+    }
+
+    /// Gets the reply to the current request in place of the client, once: it calls `respond` again, now or later, with
+    /// that reply or another.
+    public var onReply: ((WebResponse) -> Void)? {
+        get { exchange?.onReply }
+        set { currentExchange.onReply = newValue }
     }
 
     /// Whether the current request is of HTTP/1.1.
@@ -226,6 +234,10 @@ public final class WebConnection {
     /// Answers the current request. Does nothing where the client has gone meanwhile.
     public func respond(_ response: WebResponse) {
         guard phase == .http, let request else { return }
+        if let onReply {
+            self.onReply = nil
+            return onReply(response)
+        }
         self.request = nil
         gathered = []
         var response = response

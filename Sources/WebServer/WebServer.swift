@@ -32,6 +32,8 @@ public struct WebServerConfiguration: Sendable {
     public var allowedOrigins = AllowedOrigins()
     /// The certificate; nil is no TLS.
     public var certificate: CertificateFiles?
+    /// Headers that requests are read for beside the usual ones, in small letters.
+    public var furtherHeaders: [String] = []
     /// Subprotocols with the receive buffer each connection gets for them.
     public var subprotocols: [(name: String, receiveBytes: Int)] = []
 

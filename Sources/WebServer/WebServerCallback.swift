@@ -69,7 +69,10 @@ extension WebConnection {
 
     /// A request's headers are complete.
     fileprivate func begin(_ reader: HeaderReader) -> Int32 {
-        guard phase == .http, body == nil, var request = WebRequest(reader, peer: client(reader)) else { return -1 }
+        let further = server.configuration.furtherHeaders
+        guard phase == .http, body == nil,
+            var request = WebRequest(reader, peer: client(reader), furtherHeaders: further)
+        else { return -1 }
         isUsed = true
         let facts = RequestFacts(reader, method: request.method)
         isHTTP11 = facts.isHTTP11

@@ -172,7 +172,7 @@ public struct Configuration: Sendable, Equatable {
     public var webhookStatuses = ""
     /// What a posted event holds, as a field layout.
     public var webhookFields =
-        "id=event, type, order_id=order, driver_id=driver, at=at:iso, lat, lng, recorded_at=recorded_at:iso"
+        "id, type, order_id=order, driver_id=driver, at=at:iso, lat, lng, recorded_at=recorded_at:iso"
     /// How long a receiver may take, in seconds.
     public var webhookTimeoutSeconds = 10
     /// Life of a delivered event in the outbox, in days.

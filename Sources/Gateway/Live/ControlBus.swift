@@ -17,6 +17,8 @@ final class ControlBus {
         case revoked(String)
         /// The order or group has other drivers.
         case assigned(Subject)
+        /// Something happened to the order: it is in Postgres.
+        case happened(Subject)
         /// The driver was put into service or out of it.
         case driverState(DriverID)
         /// The erasure with this id was asked for, has come further, or is done. The driver is not named.
@@ -31,6 +33,9 @@ final class ControlBus {
                 writer.string(id)
             case .assigned(let subject):
                 writer.raw("{\"assigned\":")
+                writer.string(subject.name)
+            case .happened(let subject):
+                writer.raw("{\"happened\":")
                 writer.string(subject.name)
             case .driverState(let driver):
                 writer.raw("{\"driver_state\":")
@@ -52,6 +57,8 @@ final class ControlBus {
                 self = .revoked(id)
             } else if let subject = (members["assigned"] as? String).flatMap({ Subject($0) }) {
                 self = .assigned(subject)
+            } else if let subject = (members["happened"] as? String).flatMap({ Subject($0) }) {
+                self = .happened(subject)
             } else if let driver = (members["driver_state"] as? String).flatMap({ DriverID($0) }) {
                 self = .driverState(driver)
             } else if let id = members["erasure"] as? String {

@@ -7,6 +7,7 @@ extension MaintenanceJob {
         let history: [MaintenanceJob] =
             configuration.historyRetentionDays > 0 ? [.rollUp(configuration), .partitions(configuration)] : []
         let isProvisioning = configuration.historyMigrate && Provisioning(configuration).isNeeded
-        return [.erasures(configuration)] + (isProvisioning ? [.provisioning(configuration)] : []) + history
+        return [.erasures(configuration), .events(configuration)]
+            + (isProvisioning ? [.provisioning(configuration)] : []) + history
     }
 }

@@ -32,6 +32,7 @@ struct Metrics {
         journal(&page)
         if let history = gateway.history { self.history(history.counters, &page) }
         if let maintenance = gateway.maintenance { self.maintenance(maintenance.counters, &page) }
+        orders(&page)
         stores(&page)
         platform(&page)
         return Array(page.text.utf8)
@@ -179,6 +180,20 @@ struct Metrics {
         page.counter("drover_archives_bytes_total", "Their size", values.archivedBytes)
         page.counter(
             "drover_archives_deleted_total", "Archives deleted at the end of their life", values.archivesDeleted)
+    }
+
+    private func orders(_ page: inout MetricsPage) {
+        if let arrivals = gateway.orders.arrivals {
+            page.gauge("drover_orders_followed", "Drivers who carry an order that is followed here", arrivals.carrying)
+        }
+        guard let values = gateway.orders.outbox?.counters.current else { return }
+        page.counter("drover_webhook_delivered_total", "Events that the webhook's receiver took", values.delivered)
+        page.counter("drover_webhook_failures_total", "Attempts to post an event that failed", values.failures)
+        page.counter("drover_webhook_given_up_total", "Events given up after three days", values.givenUp)
+        page.gauge("drover_webhook_waiting", "Events that are to be posted, of all gateways", values.waiting)
+        page.gauge("drover_webhook_oldest_seconds", "Age of the oldest of them", values.oldestSeconds)
+        page.counter("drover_events_written_total", "Events written into the platform's tables", values.written)
+        page.counter("drover_events_write_failures_total", "Attempts to write them that failed", values.writeFailures)
     }
 
     private func platform(_ page: inout MetricsPage) {

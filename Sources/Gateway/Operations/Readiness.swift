@@ -36,6 +36,9 @@ struct Readiness {
         for (name, job) in gateway.maintenance?.counters.all ?? [] {
             if let error = job.error { degraded.append(("maintenance_\(name)", error)) }
         }
+        let outbox = gateway.orders.outbox?.counters.current
+        if let error = outbox?.webhookError { degraded.append(("webhook", error)) }
+        if let error = outbox?.writeError { degraded.append(("events", error)) }
         for (name, progress) in gateway.writes.all {
             if let error = progress.error { degraded.append(("write_\(name)", error)) }
         }

@@ -36,13 +36,6 @@ public struct ArrivalTracker: Sendable, Equatable {
         return stage > before ? stage : nil
     }
 
-    /// The time alone has passed: the estimate is made anew, and no stage is reached by silence.
-    public mutating func wait(
-        at position: Position, destination: Destination, pace: DriverPace, now: Microseconds
-    ) {
-        estimate = ArrivalEstimate(from: position, to: destination, pace: pace, now: now)
-    }
-
     /// It was found to be further: another process has seen it.
     public mutating func advance(to other: ArrivalStage) {
         stage = max(stage, other)

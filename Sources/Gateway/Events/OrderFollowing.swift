@@ -1,0 +1,47 @@
+/// Everything about orders on their way: who of it is told what, which are followed, and what other platforms send. Made
+/// once a gateway.
+import EventLoop
+import Foundation
+import Logging
+import Tracking
+
+/// See the file's head. Lives on the loop's thread.
+final class OrderFollowing {
+    let events: OrderEvents
+    /// Nil where no destinations are known.
+    let arrivals: ArrivalWatch?
+    /// Nil where nobody but viewers is told.
+    let outbox: Outbox?
+    /// Webhooks that bring positions, by name.
+    let webhooks: [String: WebhookTranslation]
+
+    init(gateway: Gateway, outbox: Outbox?, webhooks: [String: WebhookTranslation]) {
+        let store = OrderEventStore(postgres: gateway.postgres, schema: gateway.configuration.postgresSchema)
+        events = OrderEvents(gateway: gateway, store: store)
+        arrivals = ArrivalWatch(gateway: gateway, database: gateway.systemDatabase, store: store, events: events)
+        self.outbox = outbox
+        self.webhooks = webhooks
+        if let outbox { events.onNews = { outbox.wake() } }
+    }
+
+    /// Called once a second, with the wall clock.
+    func everySecond(now: Microseconds) {
+        arrivals?.everySecond(now: now)
+    }
+}
+
+/// The settings about events and webhooks, checked before anything starts.
+struct OrderSettings {
+    let targets: OutboxTargets?
+    let webhooks: [String: WebhookTranslation]
+
+    /// Throws what is wrong with them.
+    init(_ configuration: Configuration) throws {
+        targets = try OutboxTargets(configuration)
+        webhooks = try WebhookTranslation.all(
+            configuration.system, environment: ProcessInfo.processInfo.environment)
+    }
+
+    /// The headers that senders sign with.
+    var signatureHeaders: [String] { Array(Set(webhooks.values.compactMap(\.signature?.header))).sorted() }
+}
