@@ -38,6 +38,8 @@ final class Gateway: WebApplication {
     let downloads = Downloads()
     let history: HistoryWriter?
     let maintenance: Maintenance?
+    /// What the platform's own tables are told.
+    let writes: PlatformWrites
     /// Which devices report.
     let driverSessions: DriverSessions
     /// A driver was put into service or out of it, here or by another gateway.
@@ -93,10 +95,11 @@ final class Gateway: WebApplication {
         self.maintenance = maintenance
         self.assets = assets
         self.log = log
+        writes = PlatformWrites(loop, systemDatabase, configuration.system, pipeline)
         driverSessions = DriverSessions(
             store: DriverSessionStore(
                 postgres: postgres, schema: configuration.postgresSchema, nodeID: pipeline.journal.nodeID),
-            intervalSeconds: configuration.historySessionsSeconds)
+            seen: writes.seen, intervalSeconds: configuration.historySessionsSeconds)
         rules = configuration.judgeRules
         self.limits = limits
         var redisNow: () -> RedisConnection? = { nil }
@@ -188,6 +191,7 @@ final class Gateway: WebApplication {
         access.close()
         erasures.close()
         shifts.close()
+        writes.close()
         watching?.close()
         systemDatabase?.close()
     }

@@ -205,7 +205,9 @@ public final class GatewayProcess {
         guardTimer = LoopTimer(loop: loop) { [unowned self] in
             guard server.isShutDown || SystemClock.monotonicMicroseconds() > guardDeadline else { return }
             guardTimer?.close()
-            gateway.driverSessions.finish(withinMilliseconds: Self.sessionsGrace) { [unowned self] in finish() }
+            gateway.driverSessions.finish(withinMilliseconds: Self.sessionsGrace) { [unowned self] in
+                gateway.writes.finish(loop, withinMilliseconds: Self.sessionsGrace) { [unowned self] in finish() }
+            }
         }
         guardDeadline = SystemClock.monotonicMicroseconds() + Int64(Self.socketGrace + 200) * 1_000
         guardTimer?.start(afterMilliseconds: 10, everyMilliseconds: 10)

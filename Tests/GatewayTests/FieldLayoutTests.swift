@@ -29,13 +29,13 @@ import Tracking
         var words: [[String]] = []
         while let head = lines.popFirst(), head.hasPrefix("*") {
             let count = try #require(Int(head.dropFirst()))
-            words.append(
-                try (0..<count).map { _ in
-                    let length = try #require(lines.popFirst())
-                    let text = try #require(lines.popFirst())
-                    #expect(length == "$\(text.utf8.count)")
-                    return text
-                })
+            var command: [String] = []
+            for _ in 0..<count {
+                let (length, text) = (lines.popFirst() ?? "", lines.popFirst() ?? "")
+                #expect(length == "$\(text.utf8.count)")
+                command.append(text)
+            }
+            words.append(command)
         }
         #expect(lines.isEmpty && words.count == commands.count)
         return words

@@ -22,6 +22,8 @@ final class DriverSessions {
     private static let soonMilliseconds = 1_000
 
     private let store: DriverSessionStore
+    /// Hears the same rows for the platform's own table; nil where it has none.
+    private let seen: SeenWrite?
     private let interval: Int
     private let limit: Int
     private var records: [DriverSessionRecord] = []
@@ -46,10 +48,13 @@ final class DriverSessions {
     /// Rows written.
     private(set) var rowsWritten = 0
 
-    init(store: DriverSessionStore, intervalSeconds: Int, limit: Int = DriverSessions.capacity) {
+    init(
+        store: DriverSessionStore, seen: SeenWrite? = nil, intervalSeconds: Int, limit: Int = DriverSessions.capacity
+    ) {
         self.store = store
+        self.seen = seen
         self.limit = limit
-        interval = intervalSeconds * 1_000
+        interval = min(intervalSeconds, seen?.everySeconds ?? .max) * 1_000
     }
 
     /// Begins to write.
@@ -141,7 +146,7 @@ final class DriverSessions {
             forgotten += 1
             return nil
         }
-        let record = DriverSessionRecord(device: device, app: app)
+        let record = DriverSessionRecord(device: device, app: app, firstSeen: now)
         let slot: Slot
         if let last = free.popLast() {
             slot = last
@@ -194,6 +199,7 @@ final class DriverSessions {
             }
         }
         guard !rows.isEmpty else { return ended() }
+        seen?.note(rows)
         isWriting = true
         store.write(rows) { [self] isDone in
             isWriting = false
@@ -263,6 +269,8 @@ struct DriverSessionKey: Hashable {
 /// What is known of it.
 struct DriverSessionRecord {
     let device: DriverSessionKey
+    /// When it was heard of for the first time since it was last forgotten here.
+    let firstSeen: Microseconds
     /// Its User-Agent, as `DriverSessions.app` cuts it.
     var app: String?
     /// Open connections here.
@@ -280,8 +288,9 @@ struct DriverSessionRecord {
     /// Counts that, to tell what changed while it was written.
     var changes = 0
 
-    init(device: DriverSessionKey, app: String?) {
+    init(device: DriverSessionKey, app: String?, firstSeen: Microseconds) {
         self.device = device
+        self.firstSeen = firstSeen
         self.app = app
     }
 }

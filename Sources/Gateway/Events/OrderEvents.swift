@@ -82,7 +82,11 @@ final class OrderEvents {
         writer.string(subject.name)
         writer.raw(",\"at\":\(event.at)}]}")
         for handle in watchers {
-            gateway.server?.withConnection(handle) { $0.sendQueued(text: writer.bytes) }
+            gateway.server?.withConnection(handle) { connection in
+                connection.sendQueued(text: writer.bytes)
+                guard let session = connection.session as? TrackSocket else { return }
+                if event.type == "ended" { session.toldEnded.insert(subject) } else { session.toldEnded.remove(subject) }
+            }
         }
     }
 }

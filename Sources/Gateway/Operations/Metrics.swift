@@ -34,6 +34,7 @@ struct Metrics {
         if let maintenance = gateway.maintenance { self.maintenance(maintenance.counters, &page) }
         orders(&page)
         stores(&page)
+        platform(&page)
         return Array(page.text.utf8)
     }
 
@@ -193,6 +194,27 @@ struct Metrics {
         page.gauge("drover_webhook_oldest_seconds", "Age of the oldest of them", values.oldestSeconds)
         page.counter("drover_events_written_total", "Events written into the platform's tables", values.written)
         page.counter("drover_events_write_failures_total", "Attempts to write them that failed", values.writeFailures)
+    }
+
+    private func platform(_ page: inout MetricsPage) {
+        page.gauge(
+            "drover_drivers_on_shift", "Drivers whose shifts are asked for, on shift now", gateway.shifts.onShift)
+        page.counter(
+            "drover_shifts_ended_total", "Drivers that went off the map with their shift", gateway.shifts.ended)
+        let writes = gateway.writes.all
+        page.begin(
+            "drover_platform_writes_total", "counter", "Runs of statements that write into the platform's tables")
+        for (name, write) in writes { page.sample("drover_platform_writes_total", "write=\"\(name)\"", write.runs) }
+        page.begin("drover_platform_write_failures_total", "counter", "Runs that failed")
+        for (name, write) in writes {
+            page.sample("drover_platform_write_failures_total", "write=\"\(name)\"", write.failures)
+        }
+        page.begin("drover_platform_write_rows_total", "counter", "Rows that were written")
+        for (name, write) in writes { page.sample("drover_platform_write_rows_total", "write=\"\(name)\"", write.rows) }
+        page.begin("drover_platform_write_refused_total", "counter", "Rows that the platform's tables refuse")
+        for (name, write) in writes {
+            page.sample("drover_platform_write_refused_total", "write=\"\(name)\"", write.refused)
+        }
     }
 
     private func stores(_ page: inout MetricsPage) {

@@ -39,6 +39,9 @@ struct Readiness {
         let outbox = gateway.orders.outbox?.counters.current
         if let error = outbox?.webhookError { degraded.append(("webhook", error)) }
         if let error = outbox?.writeError { degraded.append(("events", error)) }
+        for (name, progress) in gateway.writes.all {
+            if let error = progress.error { degraded.append(("write_\(name)", error)) }
+        }
         if let problem = gateway.assets.problem { degraded.append(("map", problem)) }
     }
 

@@ -57,7 +57,27 @@ extension SystemConfiguration {
         var write = SystemWrite(statement: statement)
         write.everySeconds = try section.integer("every_s", 1...86_400) ?? write.everySeconds
         write.row = try section.text("row") ?? ""
+        if !write.row.isEmpty, let use = purpose.layoutUse {
+            do throws(FieldLayoutError) {
+                _ = try FieldLayout(write.row, for: use)
+            } catch {
+                throw section.error("\(section.path).row: \(error.description)")
+            }
+        } else if !write.row.isEmpty {
+            throw section.error("\(section.path) has rows of its own: leave row out")
+        }
         writes[purpose] = write
+    }
+}
+
+extension WritePurpose {
+    /// What the layout of its rows may hold; nil where the rows are always the same.
+    fileprivate var layoutUse: FieldLayout.Use? {
+        switch self {
+        case .positions: .row
+        case .events: .event
+        case .seen, .watched, .changed, .eraseDriver, .eraseCustomer: nil
+        }
     }
 }
 

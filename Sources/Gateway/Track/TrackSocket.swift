@@ -18,6 +18,8 @@ final class TrackSocket: CredentialSession {
     private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
     /// The part of an answer that waits for room on the socket.
     private var unsent: SubscriptionAnswer?
+    /// Orders whose end the viewer has heard of: where they go out of its sight for that reason, it is not told again.
+    var toldEnded: Set<Subject> = []
 
     // MARK: Logging in
 
@@ -333,7 +335,8 @@ final class TrackSocket: CredentialSession {
         }
     }
 
-    private func tellEnded(_ subjects: [Subject]) {
+    private func tellEnded(_ ended: [Subject]) {
+        let subjects = ended.filter { toldEnded.remove($0) == nil }
         guard !subjects.isEmpty else { return }
         let at = SystemClock.wallMicroseconds() / 1_000
         var writer = JSONWriter()

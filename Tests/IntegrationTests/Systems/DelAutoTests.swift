@@ -1,76 +1,29 @@
-// DelAuto (seed 003): agents with JWTs, keys with permissions and limits, places as GeoJSON, events for its tracking_events,
-// metrics for its system_metrics. Nothing of its own store, MongoDB, is needed or touched: there is no schema beside this.
+// DelAuto (seed 003): agents with JWTs, keys with permissions and limits, places as GeoJSON, metrics for its
+// system_metrics. `DelAutoStoryTests` has the story of a delivery, with the events for its tracking_events.
 
 import DroverClient
 import Foundation
-import LocalServers
 import Testing
 
 extension Integration {
     @Suite("DelAuto")
     struct DelAuto {
-        /// Ids as DelAuto's documents have them.
-        private static let smith = "64f1a2b3c4d5e6f7g8h9i0j3"
-        private static let jones = "64f1a2b3c4d5e6f7g8h9i0j4"
-        private static let delivery = "64f1a2b3c4d5e6f7g8h9i0j1"
-        private static let secret = "a secret between Drover and DelAuto"
-        private static let geoJSON = [("Content-Type", "application/geo+json")]
-
-        /// A gateway with DelAuto's file, which knows the tokens of `signed`.
-        private func start(_ signed: SignedTokens, settings: [String: String] = [:]) throws -> RunningGateway {
-            let gateway = try RunningGateway(settings: settings, file: SystemFile.path("delauto"), starts: false)
-            let keySet = gateway.directory.path + "/jwks.json"
-            try signed.keySet.write(toFile: keySet, atomically: true, encoding: .utf8)
-            gateway.set("access.jwks_file", keySet)
-            try gateway.start()
-            try gateway.awaitStores()
-            return gateway
-        }
-
-        private func agent(_ id: String, _ signed: SignedTokens, more: String = "") -> String {
-            signed.token(#""sub":"\#(id)","role":"agent","is_active":true\#(more)"#)
-        }
-
-        private func admin(_ signed: SignedTokens) -> String {
-            signed.token(#""sub":"64f1a2b3c4d5e6f7g8h9i0a1","role":"admin","is_active":true"#)
-        }
-
-        private func feature(
-            at: Int64, _ longitude: Double, _ latitude: Double, accuracy: Double = 6, driver: String? = nil
-        ) -> String {
-            let id = driver.map { ",\"driver_id\":\"\($0)\"" } ?? ""
-            return #"{"type":"Feature","geometry":{"type":"Point","coordinates":[\#(longitude),\#(latitude)]},"#
-                + #""properties":{"recorded_at":\#(at),"accuracy":\#(accuracy),"speed":9.5\#(id)}}"#
-        }
-
-        /// Makes a key in DelAuto's words.
-        private func key(_ gateway: RunningGateway, _ permissions: String, limit: String? = nil) throws -> String {
-            let result = try Command.run(
-                [droverProgram, "key", "create", "--name", "test", "--permissions", permissions]
-                    + (limit.map { ["--rate-limit", $0] } ?? []) + gateway.arguments,
-                environment: gateway.environment.mapValues { $0 })
-            try #require(result.status?.isSuccess == true, "\(result.output)")
-            let key = result.output.trimmingCharacters(in: .whitespacesAndNewlines)
-            LogBook.secrets.withLock { _ = $0.insert(key) }
-            return key
-        }
-
         @Test func `keys have permissions in DelAuto's words and a rate_limit of requests in a period`() throws {
-            let signed = SignedTokens()
-            let gateway = try start(signed)
-            let reader = try key(gateway, "deliveries:read", limit: "1000/900000ms")
-            let writer = try key(gateway, "deliveries:read,deliveries:write,locations:write")
+            let scene = try DelAutoScene()
+            let gateway = scene.gateway
+            let reader = try scene.key("deliveries:read", limit: "1000/900000ms")
+            let writer = try scene.key("deliveries:read,deliveries:write,locations:write")
             func status(_ method: String, _ path: String, _ key: String, _ body: String? = nil) throws -> Int {
                 try gateway.http(method, path, token: key, body: body).status
             }
             let near = "/v1/drivers?near=40.7128,-74.006"
-            let carriers = "/v1/orders/\(Self.delivery)/drivers"
+            let carriers = "/v1/orders/\(DelAutoScene.delivery)/drivers"
             #expect(try status("GET", near, reader) == 200)
             #expect(try status("GET", carriers, reader) == 403)
             #expect(try status("POST", "/v1/pings", reader, "[]") == 403)
             #expect(try status("GET", near, writer) == 200)
             #expect(try status("GET", carriers, writer) == 200)
-            #expect(try status("GET", "/v1/drivers/\(Self.smith)/devices", writer) == 403)
+            #expect(try status("GET", "/v1/drivers/\(DelAutoScene.smith)/devices", writer) == 403)
             #expect(
                 try gateway.sql("SELECT array_to_string(permissions, ' ') FROM api_keys ORDER BY created_at")
                     == [
@@ -97,7 +50,7 @@ extension Integration {
                     (840_000...900_000).contains(try redis.command("PTTL", $0).number ?? 0)
                 }
             }
-            let few = try key(gateway, "deliveries:read", limit: "3/900s")
+            let few = try scene.key("deliveries:read", limit: "3/900s")
             for _ in 0..<3 { #expect(try status("GET", near, few) == 200) }
             let refused = try gateway.http("GET", near, token: few)
             #expect(refused.status == 429)
@@ -105,42 +58,47 @@ extension Integration {
         }
 
         @Test func `agents report and admins steer by their JWTs; an inactive one is nobody`() throws {
-            let signed = SignedTokens()
-            let gateway = try start(signed)
+            let scene = try DelAutoScene()
+            let gateway = scene.gateway
             let at = now() - 60_000
             func post(_ token: String, _ at: Int64) throws -> HTTPResponse {
                 try gateway.http(
-                    "POST", "/v1/pings", token: token, headers: Self.geoJSON, body: feature(at: at, -74.006, 40.7128))
+                    "POST", "/v1/pings", token: token, headers: DelAutoScene.geoJSON,
+                    body: DelAutoScene.feature(at: at, -74.006, 40.7128))
             }
-            let reply = try post(agent(Self.smith, signed), at)
+            let reply = try post(scene.agent(DelAutoScene.smith), at)
             #expect(try JSON(parsing: reply.text)["accepted"].integer == 1, "\(reply.text)")
             // A device reads nothing and steers nothing.
-            let own = agent(Self.smith, signed)
-            #expect(try gateway.http("GET", "/v1/drivers/\(Self.smith)/position", token: own).status == 403)
+            let own = scene.agent(DelAutoScene.smith)
+            #expect(try gateway.http("GET", "/v1/drivers/\(DelAutoScene.smith)/position", token: own).status == 403)
             #expect(try gateway.http("GET", "/v1/orders/x/drivers", token: own).status == 403)
-            let position = try gateway.http("GET", "/v1/drivers/\(Self.smith)/position", token: admin(signed))
+            let position = try gateway.http("GET", "/v1/drivers/\(DelAutoScene.smith)/position", token: scene.admin)
             #expect(position.status == 200)
             for claims in [
-                #""sub":"\#(Self.smith)","role":"agent","is_active":false"#,
-                #""sub":"\#(Self.smith)","role":"agent""#,
-                #""sub":"\#(Self.smith)","is_active":true"#,
-                #""sub":"\#(Self.smith)","role":"customer","is_active":true"#,
-                #""sub":"\#(Self.smith)","role":"device","is_active":true"#,
+                #""sub":"\#(DelAutoScene.smith)","role":"agent","is_active":false"#,
+                #""sub":"\#(DelAutoScene.smith)","role":"agent""#,
+                #""sub":"\#(DelAutoScene.smith)","is_active":true"#,
+                #""sub":"\#(DelAutoScene.smith)","role":"customer","is_active":true"#,
+                #""sub":"\#(DelAutoScene.smith)","role":"device","is_active":true"#,
                 #""role":"agent","is_active":true"#,
-                #""sub":"\#(Self.smith)","role":"agent","is_active":true,"aud":"somebody"#,
+                #""sub":"\#(DelAutoScene.smith)","role":"agent","is_active":true,"aud":"somebody"#,
                 #""sub":"a b","role":"agent","is_active":true"#,
                 #""sub":"x","role":"admin","is_active":false"#,
             ] {
-                #expect(try post(signed.token(claims), at + 1_000).status == 401, "\(claims)")
+                #expect(try post(scene.signed.token(claims), at + 1_000).status == 401, "\(claims)")
             }
-            let ended = signed.token(endingIn: -120, #""sub":"\#(Self.smith)","role":"agent","is_active":true"#)
+            let ended = scene.signed.token(
+                endingIn: -120, #""sub":"\#(DelAutoScene.smith)","role":"agent","is_active":true"#)
             #expect(try post(ended, at + 1_000).status == 401)
             #expect(try post(SignedTokens().token(#""sub":"x","role":"agent","is_active":true"#), at).status == 401)
             #expect(
-                try post(signed.token(#""sub":"\#(Self.smith)","role":"agent","is_active":true,"aud":"delauto""#), at)
-                    .status == 200)
+                try post(
+                    scene.signed.token(
+                        #""sub":"\#(DelAutoScene.smith)","role":"agent","is_active":true,"aud":"delauto""#), at
+                )
+                .status == 200)
             // A token's own limit.
-            let limited = agent(Self.jones, signed, more: #","rate_limit":{"requests":2,"period":900000}"#)
+            let limited = scene.agent(DelAutoScene.jones, more: #","rate_limit":{"requests":2,"period":900000}"#)
             for step in 0..<2 {
                 let reply = try post(limited, at + Int64(step) * 1_000)
                 #expect(reply.status == 200)
@@ -151,41 +109,43 @@ extension Integration {
         }
 
         @Test func `a day of agents: places as GeoJSON in the hash and in answers, near from min to max`() throws {
-            let signed = SignedTokens()
-            let gateway = try start(signed)
-            let admin = admin(signed)
+            let scene = try DelAutoScene()
+            let gateway = scene.gateway
+            let admin = scene.admin
             let at = now()
             // Twelve agents, a round of an hour each with a fix every minute, on streets that run north.
             var sent = 0
             for number in 0..<12 {
                 let id = "64f1a2b3c4d5e6f7a8b9c0\(10 + number)"
                 let day = (0..<60).map { minute in
-                    feature(
+                    DelAutoScene.feature(
                         at: at - Int64(60 - minute) * 60_000, -74.0 - Double(number) * 0.01,
                         40.7 + Double(minute) * 0.001, driver: id)
                 }
                 let reply = try gateway.http(
-                    "POST", "/v1/pings", token: admin, headers: Self.geoJSON,
+                    "POST", "/v1/pings", token: admin, headers: DelAutoScene.geoJSON,
                     body: #"{"type":"FeatureCollection","features":[\#(day.joined(separator: ","))]}"#)
                 #expect(try JSON(parsing: reply.text)["accepted"].integer == 60, "\(reply.text)")
                 sent += 60
             }
             let fix = at - 1_000
             _ = try gateway.http(
-                "POST", "/v1/pings", token: agent(Self.smith, signed), headers: Self.geoJSON,
-                body: feature(at: fix, -74.006, 40.7128))
+                "POST", "/v1/pings", token: scene.agent(DelAutoScene.smith), headers: DelAutoScene.geoJSON,
+                body: DelAutoScene.feature(at: fix, -74.006, 40.7128))
             let redis = try gateway.redisProbe()
             let hash = try awaitValue("the hash") {
-                let hash = try redis.hash("agent:\(Self.smith):location")
+                let hash = try redis.hash("agent:\(DelAutoScene.smith):location")
                 return hash.isEmpty ? nil : hash
             }
             #expect(hash.keys.sorted() == ["accuracy", "current_location", "recorded_at", "speed", "timestamp"])
             #expect(hash["current_location"] == #"{"type":"Point","coordinates":[-74.006,40.7128]}"#)
             #expect(hash["accuracy"] == "6" && hash["speed"] == "9.5" && hash["recorded_at"] == "\(fix)")
             #expect(hash["timestamp"]?.wholeMatch(of: #/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/#) != nil)
-            #expect((250_000...300_000).contains(try redis.command("PTTL", "agent:\(Self.smith):location").number ?? 0))
+            #expect(
+                (250_000...300_000).contains(
+                    try redis.command("PTTL", "agent:\(DelAutoScene.smith):location").number ?? 0))
             #expect(try redis.command("ZCARD", "agents:geo").number == 13)
-            #expect(try redis.command("EXISTS", "drivers:geo", "driver:\(Self.smith):location").number == 0)
+            #expect(try redis.command("EXISTS", "drivers:geo", "driver:\(DelAutoScene.smith):location").number == 0)
 
             func near(_ query: String) throws -> [JSON] {
                 let response = try gateway.http(
@@ -212,12 +172,12 @@ extension Integration {
         }
 
         @Test func `metrics come as documents of system_metrics`() throws {
-            let signed = SignedTokens()
-            let gateway = try start(signed)
+            let scene = try DelAutoScene()
+            let gateway = scene.gateway
             _ = try gateway.http(
-                "POST", "/v1/pings", token: agent(Self.smith, signed), headers: Self.geoJSON,
-                body: feature(at: now() - 1_000, -74.006, 40.7128))
-            let response = try gateway.http("GET", "/metrics?format=ndjson", token: admin(signed))
+                "POST", "/v1/pings", token: scene.agent(DelAutoScene.smith), headers: DelAutoScene.geoJSON,
+                body: DelAutoScene.feature(at: now() - 1_000, -74.006, 40.7128))
+            let response = try gateway.http("GET", "/metrics?format=ndjson", token: scene.admin)
             #expect(response.status == 200 && response.header("Content-Type") == "application/x-ndjson")
             let lines = response.text.split(separator: "\n")
             let documents = try lines.map { try JSON(parsing: String($0)) }
@@ -236,7 +196,8 @@ extension Integration {
             // The same samples as Prometheus gets, each once.
             let text = try gateway.http("GET", "/metrics").text.split(separator: "\n").filter { !$0.hasPrefix("#") }
             #expect(abs(text.count - documents.count) <= 2)
-            #expect(try gateway.http("GET", "/metrics", headers: [("Accept", "application/x-ndjson")]).text.hasPrefix("{"))
+            #expect(
+                try gateway.http("GET", "/metrics", headers: [("Accept", "application/x-ndjson")]).text.hasPrefix("{"))
             #expect(try gateway.http("GET", "/metrics?format=xml").status == 400)
         }
     }
