@@ -2,6 +2,7 @@
 
 import DroverClient
 import EventLoop
+import LocalServers
 import Testing
 
 extension Integration {

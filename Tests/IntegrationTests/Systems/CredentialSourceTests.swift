@@ -1,6 +1,7 @@
 // Credentials of a platform that was made up for these tests: logins in a table, sessions in Redis hashes, signed tokens
 // with claims of its own. Answers count for five minutes here, so whatever happens at once happens because a table said so.
 
+import DroverClient
 import Foundation
 import LocalServers
 import Testing

@@ -1,6 +1,8 @@
 // Driver Operations Platform (seed 002): drivers who count while they are on shift, managers who see the drivers of their
 // warehouses and lose sight when they lose the warehouse, and days that are Toronto's.
 
+import DroverClient
+import LocalServers
 import Testing
 
 extension Integration {

@@ -1,6 +1,8 @@
 // Omade Cravings (seed 004): sessions in Redis, riders who are users, orders that lead to them through delivery schedules.
 
+import DroverClient
 import Foundation
+import LocalServers
 import Testing
 
 extension Integration {

@@ -1,5 +1,7 @@
 // Shifts as a whole: their end by the clock, a platform's database that is away, drivers who are out of service.
 
+import DroverClient
+import LocalServers
 import Testing
 
 extension Integration {
