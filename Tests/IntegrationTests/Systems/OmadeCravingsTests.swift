@@ -156,7 +156,7 @@ extension Integration {
             let shop = try Shop()
             // Its own life.
             let short = try ScreenedViewer(
-                shop.gateway, try shop.session(Self.ana, role: "customer", milliseconds: 4_000))
+                shop.gateway, try shop.session(Self.ana, role: "customer", milliseconds: 1_500))
             #expect(try short.socket.closure().code == 4401)
             // The shop logs her out.
             let session = try shop.session(Self.ana, role: "customer")
