@@ -4,6 +4,7 @@
 import DroverClient
 import Foundation
 import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {

@@ -3,6 +3,7 @@
 
 import DroverClient
 import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {
