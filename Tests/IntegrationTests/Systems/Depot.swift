@@ -3,7 +3,6 @@
 import DroverClient
 import Foundation
 import LocalServers
-import PostgresClient
 import Synchronization
 import Testing
 

@@ -3,7 +3,10 @@
 import DroverClient
 import Foundation
 import LocalServers
+<<<<<<< HEAD
+=======
 import Synchronization
+>>>>>>> main
 import Testing
 
 extension Integration {
@@ -156,7 +159,7 @@ extension Integration {
             let shop = try Shop()
             // Its own life.
             let short = try ScreenedViewer(
-                shop.gateway, try shop.session(Self.ana, role: "customer", milliseconds: 1_500))
+                shop.gateway, try shop.session(Self.ana, role: "customer", milliseconds: 4_000))
             #expect(try short.socket.closure().code == 4401)
             // The shop logs her out.
             let session = try shop.session(Self.ana, role: "customer")
