@@ -44,6 +44,10 @@ extension ErasureExecutor {
                 "DELETE FROM driver_groups WHERE driver_id = $1 AND added_at \(before) RETURNING group_id", parameters,
                 "groups", "driver_groups"
             ) { Subject("group:" + $0).map { .assigned($0) } }
+            try remove(
+                "DELETE FROM driver_states WHERE driver_id = $1 AND changed_at \(before) RETURNING driver_id", parameters,
+                "driver_states", "driver_states"
+            ) { DriverID($0).map { .driverState($0) } }
             let named = [subject, parameters[1]]
             try remove(
                 """
