@@ -3,6 +3,7 @@
 import DroverClient
 import Foundation
 import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {
