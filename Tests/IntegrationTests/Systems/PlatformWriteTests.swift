@@ -1,8 +1,6 @@
 // What a platform's own tables are told: newest positions at a rate, devices that were heard of, and what follows from
 // changes of its rows.
 
-import DroverClient
-import LocalServers
 import Synchronization
 import Testing
 

@@ -2,7 +2,6 @@
 
 import DroverClient
 import LocalServers
-import PostgresClient
 import Testing
 
 extension Integration {
