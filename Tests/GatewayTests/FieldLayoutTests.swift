@@ -29,15 +29,14 @@ import Tracking
         var words: [[String]] = []
         while let head = lines.popFirst(), head.hasPrefix("*") {
             let count = try #require(Int(head.dropFirst()))
-            var command: [String] = []
-            for _ in 0..<count {
-                let (length, text) = (lines.popFirst() ?? "", lines.popFirst() ?? "")
-                #expect(length == "$\(text.utf8.count)")
-                command.append(text)
-            }
-            words.append(command)
+            let parts = Array(lines.prefix(2 * count))
+            try #require(parts.count == 2 * count)
+            lines = lines.dropFirst(2 * count)
+            for index in 0..<count { #expect(parts[2 * index] == "$\(parts[2 * index + 1].utf8.count)") }
+            words.append((0..<count).map { parts[2 * $0 + 1] })
         }
-        #expect(lines.isEmpty && words.count == commands.count)
+        #expect(lines == [""] || lines.isEmpty)
+        #expect(words.count == commands.count)
         return words
     }
 

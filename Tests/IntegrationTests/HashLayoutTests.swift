@@ -1,6 +1,8 @@
 // A hash of a platform's own making: its names, units and keys, read back after a restart, gone after an erasure.
 
 import DroverClient
+import Foundation
+import LocalServers
 import Testing
 
 extension Integration {

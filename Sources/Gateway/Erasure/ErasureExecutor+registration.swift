@@ -44,6 +44,10 @@ extension ErasureExecutor {
                 "DELETE FROM driver_groups WHERE driver_id = $1 AND added_at \(before) RETURNING group_id", parameters,
                 "groups", "driver_groups"
             ) { Subject("group:" + $0).map { .assigned($0) } }
+            try remove(
+                "DELETE FROM driver_states WHERE driver_id = $1 AND changed_at \(before) RETURNING driver_id", parameters,
+                "driver_states", "driver_states"
+            ) { DriverID($0).map { .driverState($0) } }
             let named = [subject, parameters[1]]
             try remove(
                 """
@@ -80,6 +84,20 @@ extension ErasureExecutor {
                     SELECT FROM driver_devices d WHERE d.id = s.device_id AND d.revoked_at IS NOT NULL) END
             """, [driver.string, "\(erasure.reachesTo)", "\(erasure.keepsRegistration)"])
         progress.add(Int64(removed.affected), "driver_sessions", from: "driver_sessions")
+        // Where he was when an order of his came nearer; with the registration, that it was his.
+        let events = try connection.query(
+            erasure.keepsRegistration
+                ? """
+                UPDATE order_events SET detail = jsonb_strip_nulls(jsonb_build_object('user', detail -> 'user'))
+                WHERE driver_id = $1 AND at <= \(Self.instant("$2")) AND detail ? 'lat'
+                """ : "DELETE FROM order_events WHERE driver_id = $1 AND at <= \(Self.instant("$2"))",
+            [driver.string, "\(erasure.reachesTo)"])
+        progress.add(Int64(events.affected), "order_events", from: "order_events")
+        guard !erasure.keepsRegistration else { return }
+        let turns = try connection.query(
+            "DELETE FROM order_progress WHERE driver_id = $1 AND updated_at <= \(Self.instant("$2"))",
+            [driver.string, "\(erasure.reachesTo)"])
+        progress.add(Int64(turns.affected), "order_turns", from: "order_progress")
     }
 
     /// The hash in place of the name, in rows of before the request. A kept registration keeps its trail.

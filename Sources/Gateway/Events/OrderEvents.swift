@@ -85,7 +85,11 @@ final class OrderEvents {
             gateway.server?.withConnection(handle) { connection in
                 connection.sendQueued(text: writer.bytes)
                 guard let session = connection.session as? TrackSocket else { return }
-                if event.type == "ended" { session.toldEnded.insert(subject) } else { session.toldEnded.remove(subject) }
+                if event.type == "ended" {
+                    session.toldEnded.insert(subject)
+                } else {
+                    session.toldEnded.remove(subject)
+                }
             }
         }
     }

@@ -119,8 +119,7 @@ struct FieldLayout: Sendable, Equatable {
 
     private static func content(_ text: Substring, of name: String, _ use: Use) throws(FieldLayoutError) -> Content {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(trimmed)
-        // What the id is of goes without saying, and may be said.
-        guard let value = parts[0] == "event" ? .id : Value(rawValue: String(parts[0])), value.uses.contains(use) else {
+        guard let value = Value(rawValue: String(parts[0])), value.uses.contains(use) else {
             let known = values(for: use).map(\.rawValue).joined(separator: ", ")
             throw FieldLayoutError("\(name): there is no value \(parts[0]) here. There are: \(known)")
         }

@@ -1,6 +1,7 @@
 // A sixth platform, by configuration alone: README's "Your own data model", tried. Words, ids, keys, units, credentials and
 // shifts are all its own, and no line of the program knows it.
 
+import LocalServers
 import Testing
 
 extension Integration {
