@@ -3,6 +3,7 @@
 
 import Foundation
 import LocalServers
+import Synchronization
 import Testing
 
 /// The gateway, and the tokens that DelAuto signs.

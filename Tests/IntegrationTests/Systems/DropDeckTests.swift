@@ -1,6 +1,9 @@
 // DropDeck (seed 000): deliveries that are tracked themselves, real-time only, by adapters and webhooks, for whoever ordered.
 
+import DroverClient
 import Foundation
+import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {

@@ -1,7 +1,10 @@
 // DropMate (seed 001): the live view by a token of tracking_sessions, the current driver by an assignment's status, the
 // history under DropMate's own names, and what the gateway keeps up to date in DropMate's tables.
 
+import DroverClient
 import Foundation
+import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {

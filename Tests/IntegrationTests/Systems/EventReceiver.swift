@@ -66,7 +66,7 @@ final class EventReceiver {
         return poll(&event, 1, Deadline(seconds: seconds).milliseconds) == 0
     }
 
-    private func await(_ descriptor: Int32, _ deadline: Deadline, _ what: String) throws {
+    private func wait(_ descriptor: Int32, _ deadline: Deadline, _ what: String) throws {
         var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&event, 1, deadline.milliseconds) == 1 else { throw OutOfTime(description: "\(what) did not come") }
     }
