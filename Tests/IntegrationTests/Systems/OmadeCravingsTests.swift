@@ -3,10 +3,7 @@
 import DroverClient
 import Foundation
 import LocalServers
-<<<<<<< HEAD
-=======
 import Synchronization
->>>>>>> main
 import Testing
 
 extension Integration {
