@@ -2,7 +2,6 @@
 
 import DroverClient
 import Foundation
-import LocalServers
 import Synchronization
 import Testing
 
