@@ -4,6 +4,7 @@
 import DroverClient
 import Foundation
 import LocalServers
+import PostgresClient
 import Synchronization
 import Testing
 
