@@ -54,13 +54,13 @@ extension Integration {
             let drive = TestPing.drive("st-2", from: now() - 60_000, count: 60)
             try first.post(Array(drive[..<5]), token: key)
             try first.post([TestPing("st-3", at: now() - 5_000)], token: key)
+            try eventually("the hash is written") { try redis.hash("driver:st-2:location")["lat"] != nil }
             let viewers = try [first, second].map { try $0.viewer(key) }
             for viewer in viewers {
                 viewer.send(#"{"id":1,"subscribe":["driver:st-2"]}"#)
                 let reply = try viewer.json(with: "subscribed")
                 #expect(reply["subscribed"]["driver:st-2"]["positions"].array.count == 1, "\(reply)")
             }
-            try eventually("the hash is written") { try redis.hash("driver:st-2:location")["lat"] != nil }
             #expect(try put(first, "st-2", #"{"is_active":false}"#, key).status == 200)
             for gateway in [first, second] {
                 try eventually("he is off the map") {
