@@ -1,8 +1,8 @@
 import Testing
 import Tracking
-import WebServer
 
 @testable import Gateway
+@testable import WebServer
 
 struct WordsTests {
     private let words = {

@@ -1,7 +1,10 @@
 // DropMate (seed 001): the live view by a token of tracking_sessions, the current driver by an assignment's status, the
 // history under DropMate's own names, and what the gateway keeps up to date in DropMate's tables.
 
+import DroverClient
 import Foundation
+import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {
@@ -254,7 +257,7 @@ extension Integration {
         func `the history is DropMate's: by day, within the accuracy's bounds, with speeds cut, thirty days long`()
             throws
         {
-            let platform = try Platform()
+            let platform = try Platform(settings: ["history.rollup_s": "1"])
             let gateway = platform.gateway
             let time = now()
             let day: Int64 = 86_400_000
