@@ -257,7 +257,7 @@ extension Integration {
         func `the history is DropMate's: by day, within the accuracy's bounds, with speeds cut, thirty days long`()
             throws
         {
-            let platform = try Platform()
+            let platform = try Platform(settings: ["history.rollup_s": "1"])
             let gateway = platform.gateway
             let time = now()
             let day: Int64 = 86_400_000

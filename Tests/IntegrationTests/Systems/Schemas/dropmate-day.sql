@@ -17,7 +17,7 @@ BEGIN
 END $$;
 
 INSERT INTO users (id, email, phone, password_hash, role)
-SELECT 'user-driver-' || n, 'driver' || n || '@dropmate.example', '+1416555' || lpad(n::text, 4, '0'), 'x', 'driver'
+SELECT 'user-driver-' || n, 'driver' || n || '@dropmate.example', '+1416555' || lpad(n::text, 4, '0'), 'x', 'driver'::user_role
 FROM generate_series(1, 20) n
 UNION ALL
 SELECT 'user-customer-' || n, 'customer' || n || '@example.com', '+1647555' || lpad(n::text, 4, '0'), 'x', 'customer'
