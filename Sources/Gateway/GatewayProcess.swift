@@ -206,7 +206,10 @@ public final class GatewayProcess {
             guard server.isShutDown || SystemClock.monotonicMicroseconds() > guardDeadline else { return }
             guardTimer?.close()
             gateway.driverSessions.finish(withinMilliseconds: Self.sessionsGrace) { [unowned self] in
-                gateway.writes.finish(loop, withinMilliseconds: Self.sessionsGrace) { [unowned self] in finish() }
+                gateway.writes.finish(loop, withinMilliseconds: Self.sessionsGrace) { [unowned self] in
+                    guard let watching = gateway.watching else { return finish() }
+                    watching.finish(withinMilliseconds: Self.sessionsGrace) { [unowned self] in finish() }
+                }
             }
         }
         guardDeadline = SystemClock.monotonicMicroseconds() + Int64(Self.socketGrace + 200) * 1_000

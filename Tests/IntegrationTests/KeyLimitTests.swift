@@ -2,6 +2,8 @@
 
 import DroverClient
 import EventLoop
+import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {

@@ -186,6 +186,7 @@ final class AccessControl {
     func revoke(_ id: String) {
         revoked.insert(id, now: SystemClock.monotonicMicroseconds())
         if let hash = hashes[id] { forget(hash) }
+        platform?.forget(id: id)
         onRevoked?(id)
     }
 

@@ -69,6 +69,9 @@ extension Gateway {
             }
         }
         for credential in credentials { revoke(credential) }
+        // Nor does he stay in memory or in the file beside the journal; where that cannot be written, its lines end with
+        // the credentials.
+        _ = access.platform?.erase(user: user)
         access.refresh()
     }
 }

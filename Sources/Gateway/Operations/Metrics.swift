@@ -225,6 +225,13 @@ struct Metrics {
         page.counter(
             "drover_driver_sessions_forgotten_total", "Devices not remembered because there were too many",
             gateway.driverSessions.forgotten)
+        if let watching = gateway.watching {
+            page.begin("drover_watched_rows_total", "counter", "Rows of who watched what, by what became of them")
+            page.sample("drover_watched_rows_total", "outcome=\"written\"", watching.written)
+            page.sample("drover_watched_rows_total", "outcome=\"refused\"", watching.refused)
+            page.sample("drover_watched_rows_total", "outcome=\"dropped\"", watching.dropped)
+            page.gauge("drover_watched_rows_waiting", "Rows that are to be written", watching.waiting)
+        }
         page.gauge("drover_erasures_open", "Erasures under way, as this process knows", gateway.erasures.count)
         page.counter(
             "drover_erasures_finished_total", "Erasures whose end this process saw", gateway.erasures.finished)

@@ -27,6 +27,10 @@ struct Readiness {
         if let postgres = gateway.postgres, !postgres.isConnected {
             degraded.append(("postgres", postgres.lastError.map { "\($0)" } ?? "connecting"))
         }
+        if let database = gateway.systemDatabase, !database.hearsChanges {
+            let reason = database.isConnected ? "changes of its tables are not heard of" : "connecting"
+            degraded.append(("platform_database", database.lastError.map { "\($0)" } ?? reason))
+        }
         if let history = gateway.history, history.counters.state != .ready {
             switch history.counters.state {
             case .holding(let reason): degraded.append(("history", reason))

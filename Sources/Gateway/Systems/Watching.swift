@@ -28,6 +28,8 @@ final class Watching {
     private var bytes = 0
     private var timer: LoopTimer?
     private var isWriting = false
+    /// Who waits at the end of the process until nothing does any more.
+    private var whenWritten: (() -> Void)?
     /// How many rows the next run takes: fewer after one was refused, down to the row that is at fault.
     private var take = Watching.batch
     /// Rows that were dropped because too many waited.
@@ -107,12 +109,23 @@ final class Watching {
 
     // MARK: Writing
 
-    /// Writes what waits, now; `then` hears when nothing does any more, or it could not be written.
-    func write(then: (() -> Void)? = nil) {
-        guard !isWriting, !rows.isEmpty else {
-            then?()
-            return
-        }
+    /// Writes what waits, now; `then` hears when all is written, or could not be, or `milliseconds` are over.
+    func finish(withinMilliseconds milliseconds: Int, then: @escaping () -> Void) {
+        guard let timer, isWriting || !rows.isEmpty else { return then() }
+        whenWritten = then
+        write()
+        // Where that took no time, somebody has heard already.
+        if whenWritten != nil { timer.start(afterMilliseconds: milliseconds) }
+    }
+
+    private func finished() {
+        let then = whenWritten
+        whenWritten = nil
+        then?()
+    }
+
+    private func write() {
+        guard !isWriting, !rows.isEmpty else { return finished() }
         isWriting = true
         let batch = Array(rows.prefix(take))
         var json: [UInt8] = [UInt8(ascii: "[")]
@@ -133,12 +146,9 @@ final class Watching {
                 goesOn = true
             case .failure(let error): goesOn = failed(batch.count, error)
             }
-            if goesOn, !rows.isEmpty {
-                write(then: then)
-            } else {
-                if !rows.isEmpty { timer?.start(afterMilliseconds: Self.milliseconds) }
-                then?()
-            }
+            if goesOn, !rows.isEmpty { return write() }
+            if !rows.isEmpty { timer?.start(afterMilliseconds: Self.milliseconds) }
+            finished()
         }
     }
 

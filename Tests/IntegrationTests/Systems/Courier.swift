@@ -1,7 +1,10 @@
 // A platform that was made up for tests of credentials, look-ups and trails: its file, its tables and what it does with them.
 
+import DroverClient
 import Foundation
 import LocalServers
+import PostgresClient
+import Synchronization
 import Testing
 
 /// The platform with its gateway.

@@ -1,8 +1,10 @@
 // A gateway with DelAuto's file and nothing else. There is no schema: DelAuto's own store is MongoDB, which Drover neither
 // needs nor touches.
 
+import DroverClient
 import Foundation
 import LocalServers
+import Synchronization
 import Testing
 
 /// The gateway, and the tokens that DelAuto signs.

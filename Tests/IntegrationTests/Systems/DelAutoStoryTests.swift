@@ -3,6 +3,7 @@
 
 import DroverClient
 import Foundation
+import LocalServers
 import Testing
 
 extension Integration {

@@ -1,6 +1,9 @@
 // The Driver Operations Platform (seed 002) as the tests of its story meet it: its tables, a day of rows, its people.
 
 import DroverClient
+import Foundation
+import LocalServers
+import Synchronization
 import Testing
 
 /// The platform with its gateway.

@@ -1,11 +1,15 @@
 // Driver Operations Platform (seed 002): drivers who count while they are on shift, managers who see the drivers of their
 // warehouses and lose sight when they lose the warehouse, and days that are Toronto's.
 
+import DroverClient
+import LocalServers
 import Testing
 
 extension Integration {
     @Suite("Driver Operations Platform") struct DriverOperationsTests {
-        @Test func `the file is well with the platform's tables, and drover check names what is missing in them`() throws {
+        @Test func `the file is well with the platform's tables, and drover check names what is missing in them`()
+            throws
+        {
             let depot = try Depot()
             let check = try depot.gateway.drover("check", "--config", SystemFile.path("driver-operations"))
             #expect(check.status?.isSuccess == true, "\(check.output)")
@@ -15,7 +19,9 @@ extension Integration {
             #expect(broken.output.contains("driver_shifts: column s.completed_at does not exist"), "\(broken.output)")
         }
 
-        @Test func `a driver counts and is seen from the start of the shift to its end, and not before or after`() throws {
+        @Test func `a driver counts and is seen from the start of the shift to its end, and not before or after`()
+            throws
+        {
             let depot = try Depot()
             let gateway = depot.gateway
             let warehouse = Depot.warehouse(2)
@@ -96,7 +102,8 @@ extension Integration {
                 $0.newest(Depot.user(13)) == one && $0.newest(Depot.user(12)) == two
             }
 
-            try gateway.sql("DELETE FROM warehouse_managers WHERE warehouse_id = $1 AND user_id = $2", [lost, Depot.user(901)])
+            try gateway.sql(
+                "DELETE FROM warehouse_managers WHERE warehouse_id = $1 AND user_id = $2", [lost, Depot.user(901)])
             try manager.read("the end of what the warehouse gave") { screen in
                 let ended = screen.events.compactMap { event in
                     if case .event("ended", let subject) = event { subject } else { nil }
@@ -105,7 +112,9 @@ extension Integration {
             }
             let seen = manager.screen.positions[Depot.user(13)]
             let (three, four) = (try depot.reportUntilAccepted(13), try depot.reportUntilAccepted(12))
-            try other.read("the driver, as seen by who still manages the warehouse") { $0.newest(Depot.user(13)) == three }
+            try other.read("the driver, as seen by who still manages the warehouse") {
+                $0.newest(Depot.user(13)) == three
+            }
             try manager.read("the driver of the other warehouse") { $0.newest(Depot.user(12)) == four }
             #expect(manager.screen.positions[Depot.user(13)] == seen)
             #expect(try manager.subscribe(["warehouse:\(lost)"]).last?["error"]["code"].string == "forbidden")
@@ -141,7 +150,8 @@ extension Integration {
                     """) == 1)
 
             // And gets it back.
-            try gateway.sql("INSERT INTO warehouse_managers (warehouse_id, user_id) VALUES ($1, $2)", [lost, Depot.user(901)])
+            try gateway.sql(
+                "INSERT INTO warehouse_managers (warehouse_id, user_id) VALUES ($1, $2)", [lost, Depot.user(901)])
             try eventually("the warehouse is the manager's again") {
                 try manager.subscribe(["warehouse:\(lost)"]).last?["subscribed"].names.isEmpty == false
             }
@@ -185,7 +195,9 @@ extension Integration {
             ).compactMap { $0?.split(separator: " ").map(String.init) }
             try #require(Set(changes.map { $0[1] }) == ["23", "25"])
             for (place, change) in changes.enumerated() {
-                let (day, hours, begin) = (change[0], try #require(Int(change[1])), try #require(Int64(change[2])) * 1_000)
+                let (day, hours, begin) = (
+                    change[0], try #require(Int(change[1])), try #require(Int64(change[2])) * 1_000
+                )
                 let end = begin + Int64(hours) * 3_600_000
                 // Driver 60 worked that whole day.
                 try gateway.run(
@@ -256,7 +268,9 @@ extension Integration {
             try gateway.awaitStores()
             try eventually("who is on shift is shown") { try depot.position(stays, key) == 200 }
             #expect(try depot.position(leaves, key) == 404)
-            try eventually("what was left of him is removed") { try depot.hash(leaves).isEmpty && !depot.isInGeoSet(leaves) }
+            try eventually("what was left of him is removed") {
+                try depot.hash(leaves).isEmpty && !depot.isInGeoSet(leaves)
+            }
             #expect(try depot.report(leaves).reasons == ["off_shift"])
             #expect(try depot.report(stays)["accepted"].integer == 1)
             #expect(try !depot.hash(stays).isEmpty)

@@ -1,6 +1,8 @@
 // DropDeck (seed 000): deliveries that are tracked themselves, real-time only, by adapters and webhooks, for whoever ordered.
 
+import DroverClient
 import Foundation
+import Synchronization
 import Testing
 
 extension Integration {
@@ -94,7 +96,9 @@ extension Integration {
                 return hash.isEmpty ? nil : hash
             }
             #expect(hash.keys.sorted() == ["heading", "lat", "lng", "speed", "timestamp"])
-            #expect(hash["lat"].flatMap(Double.init).map { abs($0 - (43.65 - 9_000 / 111_195.0)) < 1e-6 } == true)
+            let latitude = try #require(hash["lat"].flatMap { Double($0) })
+            let expected: Double = 43.65 - 9_000 / 111_195.0
+            #expect(abs(latitude - expected) < 1e-6)
             #expect(hash["lng"] == "-79.38")
             #expect(hash["heading"] == "0")
             #expect(hash["speed"] == "54")

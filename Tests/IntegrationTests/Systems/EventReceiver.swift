@@ -49,7 +49,7 @@ final class EventReceiver {
     /// The next request, answered with `status`.
     func next(answering status: Int = 204, within seconds: Double = 30) throws -> Received {
         let deadline = Deadline(seconds: seconds)
-        try await (descriptor, deadline, "a request")
+        try wait(descriptor, deadline, "a request")
         let connection = accept(descriptor, nil, nil)
         try #require(connection >= 0)
         defer { close(connection) }
@@ -66,7 +66,7 @@ final class EventReceiver {
         return poll(&event, 1, Deadline(seconds: seconds).milliseconds) == 0
     }
 
-    private func await(_ descriptor: Int32, _ deadline: Deadline, _ what: String) throws {
+    private func wait(_ descriptor: Int32, _ deadline: Deadline, _ what: String) throws {
         var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&event, 1, deadline.milliseconds) == 1 else { throw OutOfTime(description: "\(what) did not come") }
     }
@@ -74,7 +74,7 @@ final class EventReceiver {
     private func read(_ connection: Int32, _ deadline: Deadline) throws -> Received {
         var bytes: [UInt8] = []
         func more() throws {
-            try await (connection, deadline, "the rest of a request")
+            try wait(connection, deadline, "the rest of a request")
             var buffer = [UInt8](repeating: 0, count: 1 << 16)
             let count = recv(connection, &buffer, buffer.count, 0)
             guard count > 0 else { throw StreamEnded(description: "the request ended early") }

@@ -1,7 +1,9 @@
 // A sixth platform, by configuration alone: README's "Your own data model", tried. Words, ids, keys, units, credentials and
 // shifts are all its own, and no line of the program knows it.
 
+import DroverClient
 import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {

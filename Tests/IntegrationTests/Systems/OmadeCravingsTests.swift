@@ -1,6 +1,9 @@
 // Omade Cravings (seed 004): sessions in Redis, riders who are users, orders that lead to them through delivery schedules.
 
+import DroverClient
 import Foundation
+import LocalServers
+import Synchronization
 import Testing
 
 extension Integration {
@@ -153,7 +156,7 @@ extension Integration {
             let shop = try Shop()
             // Its own life.
             let short = try ScreenedViewer(
-                shop.gateway, try shop.session(Self.ana, role: "customer", milliseconds: 1_500))
+                shop.gateway, try shop.session(Self.ana, role: "customer", milliseconds: 4_000))
             #expect(try short.socket.closure().code == 4401)
             // The shop logs her out.
             let session = try shop.session(Self.ana, role: "customer")

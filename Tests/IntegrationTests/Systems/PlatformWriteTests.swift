@@ -1,12 +1,14 @@
 // What a platform's own tables are told: newest positions at a rate, devices that were heard of, and what follows from
 // changes of its rows.
 
+import Synchronization
 import Testing
 
 extension Integration {
     @Suite("Platform writes") struct PlatformWriteTests {
         private func start() throws -> RunningGateway {
-            let gateway = try RunningGateway(file: SystemFile.schemas + "/vans.yaml", schema: try SystemFile.sql("vans"))
+            let gateway = try RunningGateway(
+                file: SystemFile.schemas + "/vans.yaml", schema: try SystemFile.sql("vans"))
             try gateway.awaitStores()
             return gateway
         }
@@ -59,7 +61,8 @@ extension Integration {
                 return body["degraded"]["write_positions"].string?.contains("statement keep_vans") == true
             }
             #expect(try gateway.readiness().status == 200)
-            try gateway.post([TestPing("van-1", at: start + 1_000, latitude: 43.66, longitude: -79.38, speed: 1)], token: device)
+            try gateway.post(
+                [TestPing("van-1", at: start + 1_000, latitude: 43.66, longitude: -79.38, speed: 1)], token: device)
             try gateway.sql("ALTER TABLE lorries RENAME TO vans")
             try eventually("the newest is written") { try van(gateway, "van-1") == "43.66 -79.38 3.6 \(start + 1_000)" }
             #expect(try gateway.count("SELECT writes FROM vans WHERE van = 'van-1'") == 1)
@@ -79,7 +82,8 @@ extension Integration {
             }
             try eventually("it is online") { try phone() == "device-van-3 true" }
             #expect(
-                try gateway.count("SELECT count(*) FROM phones WHERE seen >= since AND abs(extract(epoch FROM now() - seen)) < 60")
+                try gateway.count(
+                    "SELECT count(*) FROM phones WHERE seen >= since AND abs(extract(epoch FROM now() - seen)) < 60")
                     == 1)
             socket.stream.finishSending()
             try eventually("it is gone") { try phone() == "device-van-3 false" }
@@ -97,7 +101,9 @@ extension Integration {
             }
         }
 
-        private func keyFor(_ gateway: RunningGateway) throws -> String { try gateway.key("pings:write,positions:read") }
+        private func keyFor(_ gateway: RunningGateway) throws -> String {
+            try gateway.key("pings:write,positions:read")
+        }
 
         private func gatewayDevice(_ gateway: RunningGateway, _ driver: String) throws -> String {
             let token = "drd_test-\(driver)-\(UInt64.random(in: 0 ... .max))"

@@ -1,5 +1,7 @@
 // Shifts as a whole: their end by the clock, a platform's database that is away, drivers who are out of service.
 
+import DroverClient
+import LocalServers
 import Testing
 
 extension Integration {
@@ -19,13 +21,16 @@ extension Integration {
             try eventually("and from Redis") { try depot.hash(13).isEmpty && !depot.isInGeoSet(13) }
             #expect(
                 try depot.gateway.count(
-                    "SELECT count(*) FROM shifts WHERE assignment_id = '\(Depot.assignment(13))' AND completed_at <= clock_timestamp()")
+                    "SELECT count(*) FROM shifts WHERE assignment_id = '\(Depot.assignment(13))' AND completed_at <= clock_timestamp()"
+                )
                     == 1)
             #expect(try depot.report(13).reasons == ["off_shift"])
             #expect(try depot.gateway.metric("drover_shifts_ended_total") == 1)
         }
 
-        @Test func `while the platform's database is away known drivers go on and pings of others can be sent again`() throws {
+        @Test func `while the platform's database is away known drivers go on and pings of others can be sent again`()
+            throws
+        {
             let depot = try Depot(ownPostgres: true)
             let gateway = depot.gateway
             let key = try gateway.key("pings:write,positions:read")

@@ -3,6 +3,8 @@
 import DroverClient
 import Foundation
 import LocalServers
+import PostgresClient
+import Synchronization
 import Testing
 
 extension Integration {

@@ -11,6 +11,7 @@ final class PacedAskings {
     private var first = FIFO()
     private var later = FIFO()
     private var underWay = 0
+    private var isStarting = false
 
     init(width: Int = 32, limit: Int = 20_000) {
         (self.width, self.limit) = (width, limit)
@@ -27,7 +28,11 @@ final class PacedAskings {
         return true
     }
 
+    /// Also where askings are over at once, as when their store is away, thousands of them do not nest.
     private func next() {
+        guard !isStarting else { return }
+        isStarting = true
+        defer { isStarting = false }
         while underWay < width, let asking = first.popFirst() ?? later.popFirst() {
             underWay += 1
             var isOver = false

@@ -257,6 +257,12 @@ final class PlatformCredentials {
         return entry
     }
 
+    /// Forgets those with an id: whoever comes with one is asked about anew.
+    func forget(id: String) {
+        guard ids[id] != nil else { return }
+        for (digest, entry) in known where entry.credential.id == id { forget(digest) }
+    }
+
     /// Forgets one that is no longer good and tells whoever has it open.
     private func end(_ digest: String) {
         guard let entry = forget(digest) else { return }
