@@ -100,6 +100,46 @@ private let second: Microseconds = 1_000_000
         #expect(position.driver == "d0" && Set(position.subjects) == ["order:a", "area:-1,-1,1,1"])
     }
 
+    @Test func `who goes off shift is offline for that reason, leaves orders, and shows again with the next shift`()
+        throws
+    {
+        var scene = Scene()
+        let viewer = scene.fanout.openViewer(handle: 1)
+        let order = scene.topic("order:1", [0, 1])
+        _ = scene.fanout.subscribe(viewer, to: order)
+        scene.report(0)
+        scene.report(1)
+        _ = try scene.flush()
+        #expect(scene.fanout.leaveShift(0, now: scene.now))
+        #expect(scene.fanout.position(of: 0) == nil && scene.fanout.position(of: 1) != nil)
+        let told = try scene.flush()
+        #expect(told.flatMap(\.left).map { "\($0.driver) \($0.subject)" } == ["d0 order:1"])
+        #expect(
+            told.flatMap(\.status).map { "\($0.driver) \($0.state) \($0.reason ?? "-")" } == ["d0 offline off_shift"])
+        #expect(told.flatMap(\.positions).isEmpty)
+        #expect(!scene.fanout.leaveShift(0, now: scene.now))
+        #expect(!scene.fanout.hasNews, "repeating it tells nothing")
+
+        scene.fanout.enterShift(0)
+        let back = try scene.flush()
+        #expect(back.flatMap(\.status).map { "\($0.driver) \($0.state) \($0.reason ?? "-")" } == ["d0 offline no_ping"])
+        scene.report(0)
+        #expect(try scene.flush().flatMap(\.positions).map(\.driver) == ["d0"])
+    }
+
+    @Test func `a returning viewer is not told again what was seen of a shift that is over`() throws {
+        var scene = Scene(drivers: 1)
+        let viewer = scene.fanout.openViewer(handle: 1)
+        _ = scene.fanout.watch(0, by: viewer)
+        scene.report(0)
+        _ = try scene.flush()
+        let cursor = scene.cursor(viewer)
+        scene.report(0)
+        _ = scene.fanout.leaveShift(0, now: scene.now)
+        _ = try scene.flush()
+        #expect(scene.fanout.replay(0, of: nil, from: cursor) == nil)
+    }
+
     @Test func `a position that was not told yet is not told any more, and the viewer hears on`() throws {
         for outcome in [SendOutcome.busy, .sent] {
             var scene = Scene(drivers: 1)

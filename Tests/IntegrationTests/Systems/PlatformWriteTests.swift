@@ -43,9 +43,11 @@ extension Integration {
             #expect(try gateway.count("SELECT max(writes) FROM vans") < 20)
             // Who did not move is not written again.
             let before = try gateway.count("SELECT writes FROM vans WHERE van = 'van-2'")
-            try gateway.post([TestPing("van-1", at: start + 21_000, latitude: 43.66, longitude: -79.38)], token: device)
+            try gateway.post(
+                [TestPing("van-1", at: start + 21_000, latitude: 43.6502, longitude: -79.38)], token: device)
             try eventually("the next position") {
-                try gateway.count("SELECT count(*) FROM vans WHERE van = 'van-1' AND lat = 43.66 AND kmh IS NULL") == 1
+                try gateway.count("SELECT count(*) FROM vans WHERE van = 'van-1' AND lat = 43.6502 AND kmh IS NULL")
+                    == 1
             }
             #expect(try gateway.count("SELECT writes FROM vans WHERE van = 'van-2'") == before)
         }
@@ -62,9 +64,11 @@ extension Integration {
             }
             #expect(try gateway.readiness().status == 200)
             try gateway.post(
-                [TestPing("van-1", at: start + 1_000, latitude: 43.66, longitude: -79.38, speed: 1)], token: device)
+                [TestPing("van-1", at: start + 1_000, latitude: 43.6502, longitude: -79.38, speed: 1)], token: device)
             try gateway.sql("ALTER TABLE lorries RENAME TO vans")
-            try eventually("the newest is written") { try van(gateway, "van-1") == "43.66 -79.38 3.6 \(start + 1_000)" }
+            try eventually("the newest is written") {
+                try van(gateway, "van-1") == "43.6502 -79.38 3.6 \(start + 1_000)"
+            }
             #expect(try gateway.count("SELECT writes FROM vans WHERE van = 'van-1'") == 1)
             try eventually("nothing is degraded any more") {
                 try gateway.readiness().body["degraded"]["write_positions"].isNull

@@ -91,22 +91,43 @@ final class ShiftWatch {
         let pipeline = gateway.pipeline
         let missing = ids.filter { id in pipeline.drivers.index(of: id).map { !pipeline.knowsShifts(of: $0) } ?? false }
         guard !missing.isEmpty else { return then(true) }
-        guard attempt <= Self.attempts else { return then(false) }
         let asked = version
         lookUp.find(missing.map(\.string)) { [weak self] answer in
             guard let self, case .success(let found) = answer else { return then(false) }
-            // What was asked before a change may be wrong already.
-            if asked == version { for id in missing { learn(id, found[id.string] ?? []) } }
+            // What was asked before a change may be wrong already: it is asked again, and where the tables never rest,
+            // believed meanwhile.
+            let isFresh = asked == version
+            if isFresh || attempt == Self.attempts { for id in missing { learn(id, found[id.string] ?? []) } }
+            if !isFresh, attempt == Self.attempts { follow(missing) }
             load(ids, attempt: attempt + 1, then: then)
         }
+    }
+
+    /// Asks again about drivers whose shifts are known.
+    private func follow(_ ids: [DriverID]) {
+        let asked = version
+        for start in stride(from: 0, to: ids.count, by: LookUp.batch) {
+            let piece = Array(ids[start..<min(start + LookUp.batch, ids.count)])
+            lookUp?.find(piece.map(\.string)) { [weak self] answer in
+                // Where nobody could be asked, the next refresh does it.
+                guard let self, case .success(let found) = answer else { return }
+                for id in piece where asked == version || knows(id) { learn(id, found[id.string] ?? []) }
+                gateway.flushSoon()
+            }
+        }
+    }
+
+    /// Whether the driver's pings can be judged. Those of whom a later refresh says that they are to be asked for again
+    /// cannot, whatever an earlier answer says.
+    private func knows(_ id: DriverID) -> Bool {
+        gateway.pipeline.drivers.index(of: id).map { gateway.pipeline.knowsShifts(of: $0) } ?? false
     }
 
     /// The platform's tables have changed, or answers are old. Those on shift are asked about at once; the others before
     /// their next ping is judged.
     private func refresh() {
-        guard let lookUp, gateway.systemDatabase?.isConnected == true else { return }
+        guard lookUp != nil, gateway.systemDatabase?.isConnected == true else { return }
         version += 1
-        let asked = version
         refreshedAt = SystemClock.monotonicMicroseconds()
         let now = SystemClock.wallMicroseconds()
         let pipeline = gateway.pipeline
@@ -115,15 +136,7 @@ final class ShiftWatch {
             let isDue = record(driver).shifts.map { $0.contains(now) || $0.nextChange(after: now) != nil } ?? true
             if isDue { awaited.append(pipeline.drivers.id(of: driver)) } else { pipeline.forgetShifts(of: driver) }
         }
-        for start in stride(from: 0, to: awaited.count, by: LookUp.batch) {
-            let piece = Array(awaited[start..<min(start + LookUp.batch, awaited.count)])
-            lookUp.find(piece.map(\.string)) { [weak self] answer in
-                // A later refresh has asked about all of them again; where nobody could be asked, the next one does.
-                guard let self, version == asked, case .success(let found) = answer else { return }
-                for id in piece { learn(id, found[id.string] ?? []) }
-                gateway.flushSoon()
-            }
-        }
+        follow(awaited)
     }
 
     private func learn(_ id: DriverID, _ rows: [LookUpRow]) {
