@@ -44,6 +44,21 @@ import Tracking
         #expect(mode == 0o600)
     }
 
+    @Test func `a user and a limit of its own come back with a platform's credential`() throws {
+        defer { remove() }
+        let quota = try #require(RequestQuota(requests: 1_000, periodMilliseconds: 900_000))
+        let credentials = [
+            Self.hashes[0]: Credential(
+                id: "session:1", party: .viewer, permissions: [.readPositions], scope: SubjectScope([]), userID: "u 1"),
+            Self.hashes[1]: Credential(id: "key:2", party: .backend, permissions: [], quota: quota),
+            Self.hashes[2]: Credential(id: "key:3", party: .backend, permissions: [], userID: "u", quota: quota),
+        ]
+        let cache = CredentialCache(directory: directory, name: "credentials")
+        cache.add(credentials.map { ($0.key, $0.value) })
+        #expect(CredentialCache(directory: directory).load(now: 0) == credentials)
+        #expect(CredentialCache(directory: directory, name: "others").load(now: 0).isEmpty)
+    }
+
     @Test func `the last line of a hash counts, and one that was taken out stays out`() throws {
         defer { remove() }
         let credentials = try credentials()

@@ -54,13 +54,13 @@ extension Integration {
             let drive = TestPing.drive("st-2", from: now() - 60_000, count: 60)
             try first.post(Array(drive[..<5]), token: key)
             try first.post([TestPing("st-3", at: now() - 5_000)], token: key)
+            try eventually("the hash is written") { try redis.hash("driver:st-2:location")["lat"] != nil }
             let viewers = try [first, second].map { try $0.viewer(key) }
             for viewer in viewers {
                 viewer.send(#"{"id":1,"subscribe":["driver:st-2"]}"#)
                 let reply = try viewer.json(with: "subscribed")
                 #expect(reply["subscribed"]["driver:st-2"]["positions"].array.count == 1, "\(reply)")
             }
-            try eventually("the hash is written") { try redis.hash("driver:st-2:location")["lat"] != nil }
             #expect(try put(first, "st-2", #"{"is_active":false}"#, key).status == 200)
             for gateway in [first, second] {
                 try eventually("he is off the map") {
@@ -78,25 +78,29 @@ extension Integration {
                 }
                 #expect("\(told)".contains("st-2"))
             }
-            for gateway in [first, second] {
-                let reply = try gateway.post(Array(drive[5..<8]), token: key)
+            for (step, gateway) in [first, second].enumerated() {
+                let pings = (0..<3).map { TestPing("st-2", at: now() + Int64(10 * step + $0)) }
+                let reply = try gateway.post(pings, token: key)
                 #expect(reply["rejected"].array.map { $0["reason"].string } == ["off_shift", "off_shift", "off_shift"])
             }
+            // What he sent late of the time when he was in service is kept, and not shown.
+            #expect(try first.post([drive[5]], token: key)["late"].integer == 1)
+            #expect(try first.http("GET", "/v1/drivers/st-2/position", token: key).status == 404)
             // Nobody else is concerned, and what was kept before stays.
             #expect(try first.http("GET", "/v1/drivers/st-3/position", token: key).status == 200)
             try first.awaitHistory()
-            #expect(try first.rows(of: "st-2") == 5)
+            #expect(try first.rows(of: "st-2") == 6)
             // A gateway that starts finds him out of service too, whatever history says.
             try second.restart()
             try second.awaitStores()
             #expect(try second.http("GET", "/v1/drivers/st-2/position", token: key).status == 404)
-            let refused = try second.post([drive[8]], token: key)
+            let refused = try second.post([TestPing("st-2", at: now() + 20)], token: key)
             #expect(refused["rejected"][0]["reason"].string == "off_shift")
 
             #expect(try put(second, "st-2", #"{"is_active":true}"#, key).status == 200)
             for (gateway, step) in [(second, 0), (first, 1)] {
                 try eventually("his pings count again") {
-                    let ping = TestPing("st-2", at: now() + Int64(step), latitude: 43.6505, longitude: -79.38)
+                    let ping = TestPing("st-2", at: now() + Int64(30 + step), latitude: 43.6505, longitude: -79.38)
                     return try gateway.post([ping], token: key)["rejected"].array.isEmpty
                 }
                 #expect(try gateway.http("GET", "/v1/drivers/st-2/position", token: key).status == 200)

@@ -118,16 +118,18 @@ final class ArrivalWatch {
         followed[driver, default: Followed()].pace.move(to: position)
         followed[driver]?.heardAt = now
         guard let known = followed[driver], known.isSettled else { return }
-        for order in known.orders.keys {
-            let destination = known.orders[order]?.destination
-            let stage = followed[driver]?.orders[order]?.tracker.move(
-                to: position, destination: destination, pace: known.pace, limits: limits, now: now)
-            guard let stage else { continue }
-            let turn = OrderEventStore.Turn(order: order, driver: driver, user: nil)
-            moves[turn] = OrderEventStore.Move(
-                order: order, driver: driver, stage: stage, position: position,
-                estimate: followed[driver]?.orders[order]?.tracker.estimate)
-        }
+        for order in known.orders.keys { move(order, of: driver, to: position, now) }
+    }
+
+    private func move(_ order: DriverID, of driver: DriverID, to position: Position, _ now: Microseconds) {
+        guard let pace = followed[driver]?.pace, let state = followed[driver]?.orders[order] else { return }
+        let stage = followed[driver]?.orders[order]?.tracker.move(
+            to: position, destination: state.destination, pace: pace, limits: limits, now: now)
+        guard let stage else { return }
+        let turn = OrderEventStore.Turn(order: order, driver: driver, user: nil)
+        moves[turn] = OrderEventStore.Move(
+            order: order, driver: driver, stage: stage, position: position,
+            estimate: followed[driver]?.orders[order]?.tracker.estimate)
     }
 
     /// Who is silent and carries nothing needs no memory.
@@ -246,6 +248,7 @@ final class ArrivalWatch {
         _ stages: [DriverID: ArrivalStage], _ asked: Int
     ) {
         guard var known = followed[driver] else { return }
+        let begun = orders.keys.filter { known.orders[$0] == nil }
         known.orders = Dictionary(
             uniqueKeysWithValues: orders.map { order, there in
                 var tracker = known.orders[order]?.tracker ?? ArrivalTracker()
@@ -257,6 +260,12 @@ final class ArrivalWatch {
         known.askAgainAt = SystemClock.monotonicMicroseconds() + life
         known.change = asked
         followed[driver] = known
+        // An order's way begins where the driver is now, and may be over already.
+        let pipeline = gateway.pipeline
+        guard let position = pipeline.drivers.index(of: driver).flatMap({ pipeline.fanout.position(of: $0) }) else {
+            return
+        }
+        for order in begun { move(order, of: driver, to: position, SystemClock.wallMicroseconds()) }
     }
 
     private func tell(_ happened: [OrderEvent]) {

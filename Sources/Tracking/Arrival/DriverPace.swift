@@ -10,7 +10,7 @@ public struct DriverPace: Sendable, Equatable {
     /// Less than this is no movement, however exact the positions claim to be, in metres.
     static let shortestStep = 10.0
 
-    /// Where movement is measured from: moved on only by more than the positions are inaccurate, so that the wobble of a
+    /// Where movement is measured from: moved on only by more than both positions can be off, so that the wobble of a
     /// parked phone is no way.
     private var anchor: Anchor?
     private var newest: Microseconds = 0
@@ -34,7 +34,7 @@ public struct DriverPace: Sendable, Equatable {
         metres *= kept
         seconds = seconds * kept + passed
         let step = Distance.metres(from.latitude, from.longitude, position.latitude, position.longitude)
-        if step > max(Self.shortestStep, Double(max(from.accuracy, position.accuracy))) {
+        if step > max(Self.shortestStep, Double(from.accuracy) + Double(position.accuracy)) {
             metres += step
             anchor = position.anchor
         }

@@ -44,15 +44,15 @@ extension Integration {
             #expect(try !gateway.admits(String(repeating: "x", count: 600)))
 
             // The row changes: the office may look no more, the van is sold, the guest is thrown out.
-            try courier.change("UPDATE logins SET may = ARRAY['send'] WHERE who = 'boss'", "logins")
+            try gateway.sql("UPDATE logins SET may = ARRAY['send'] WHERE who = 'boss'")
             #expect(try screen.closure().code == 4403)
             try eventually("the office may not look any more") {
                 try gateway.http("GET", "/v1/drivers/van-1/position", token: boss).status == 403
             }
-            try courier.change("UPDATE vans SET is_sold = true WHERE van = 'van-1'", "vans")
+            try gateway.sql("UPDATE vans SET is_sold = true WHERE van = 'van-1'")
             #expect(try phone.closure().code == 4403)
             #expect(try gateway.http("POST", "/v1/pings", token: van, body: ping.json).status == 401)
-            try courier.change("DELETE FROM logins WHERE who = 'guest'", "logins")
+            try gateway.sql("DELETE FROM logins WHERE who = 'guest'")
             #expect(try seen.socket.closure().code == 4403)
             #expect(try !gateway.admits(guest))
         }
@@ -62,7 +62,6 @@ extension Integration {
             let token = "token-of-\(UUID().uuidString)"
             #expect(try !courier.gateway.admits(token))
             _ = try courier.logIn("late", kind: "'office'", more: "may = ARRAY['look']", token: token)
-            try courier.announce("logins")
             try eventually("it is known", within: 4) { try courier.gateway.admits(token) }
         }
 
@@ -88,19 +87,19 @@ extension Integration {
             }
             // Nothing yet: connected, and nothing to see.
             #expect(try ana.subscribe(["order:p1"]).last?["error"]["code"].string == "forbidden")
-            try courier.change("UPDATE parcels SET customer = 'ana' WHERE parcel IN ('p1', 'p2')", "parcels")
+            try gateway.sql("UPDATE parcels SET customer = 'ana' WHERE parcel IN ('p1', 'p2')")
             #expect(try terms() == ["order:p1", "order:p2"])
             #expect(
                 try ana.subscribe(["order:p1", "order:p2", "order:p3"]).last?["subscribed"].names == [
                     "order:p1", "order:p2",
                 ])
-            try courier.change("UPDATE parcels SET is_open = false WHERE parcel = 'p1'", "parcels")
+            try gateway.sql("UPDATE parcels SET is_open = false WHERE parcel = 'p1'")
             try ana.read("the end of p1") { $0.events.contains(.event(type: "ended", subject: "order:p1")) }
             #expect(try terms() == ["order:p2"])
             #expect(!ana.screen.events.contains(.event(type: "ended", subject: "order:p2")))
             #expect(try ana.subscribe(["order:p1"]).last?["error"]["code"].string == "forbidden")
             // A change of other people's rows is none of hers.
-            try courier.change("UPDATE parcels SET customer = 'ben' WHERE parcel = 'p3'", "parcels")
+            try gateway.sql("UPDATE parcels SET customer = 'ben' WHERE parcel = 'p3'")
             let ben = try ScreenedViewer(gateway, try courier.session("ben"))
             #expect(try ben.subscribe(["order:p2", "order:p3"]).last?["subscribed"].names == ["order:p3"])
             #expect(try ana.subscribe(["order:p2"]).last?["subscribed"].names == ["order:p2"])
@@ -109,7 +108,7 @@ extension Integration {
         @Test func `a session in Redis may be a hash, lives as long as its key, and ends with it`() throws {
             let courier = try Courier()
             let gateway = courier.gateway
-            try courier.change("UPDATE parcels SET customer = 'ana' WHERE parcel = 'p1'", "parcels")
+            try gateway.sql("UPDATE parcels SET customer = 'ana' WHERE parcel = 'p1'")
             let endless = try courier.session("ana")
             let socket = try gateway.webSocket("/v1/track", token: endless, subprotocols: "drover.v1")
             #expect(try socket.json(with: "hello")["hello"]["expires_at"].isNull)
@@ -182,7 +181,7 @@ extension Integration {
             #expect(try status("nobody", 2_000) == 503)
             let phone = try gateway.ingest(gone)
             try gateway.postgres.start()
-            try courier.change("DELETE FROM logins WHERE who = 'gone'", "logins")
+            try gateway.sql("DELETE FROM logins WHERE who = 'gone'")
             #expect(try phone.closure(within: 20).code == 4403)
             try eventually("the other is known again") { try status(other, 3_000) == 200 }
             #expect(try status(gone, 4_000) == 401)

@@ -29,8 +29,9 @@ extension Integration {
             }
 
             func time(_ second: Int64) -> String {
-                Date(timeIntervalSince1970: Double(start + second * 1_000) / 1_000)
-                    .ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true))
+                let formatter = ISO8601DateFormatter()
+                formatter.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+                return formatter.string(from: Date(timeIntervalSince1970: Double(start + second * 1_000) / 1_000))
             }
 
             /// A platform's event: its order is so many metres south of the door, so many seconds after the start.
@@ -258,7 +259,8 @@ extension Integration {
             // Signing out deletes the row.
             try deck.gateway.sql("DELETE FROM sessions WHERE session_token = 'ann-session-3c1f'")
             #expect(try leaving.closure(within: 20).code == 4403)
-            let again = try deck.gateway.viewer("ann-session-3c1f")
+            let again = try deck.gateway.webSocket(
+                "/v1/track", token: "ann-session-3c1f", subprotocols: "drover.v1")
             #expect(try again.closure().code == 4401)
 
             // What becomes Bob's, Bob sees at once; what another orders, he does not.

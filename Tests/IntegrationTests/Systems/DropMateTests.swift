@@ -15,15 +15,17 @@ extension Integration {
             let redis: RedisProbe
             let file = SystemFile.path("dropmate")
 
-            init(settings: [String: String] = [:], gatewayStarts: Bool = true) throws {
+            init(settings: [String: String] = [:], migrates: Bool = true, gatewayStarts: Bool = true) throws {
                 gateway = try RunningGateway(
                     settings: settings, file: file,
                     schema: try SystemFile.sql("dropmate") + SystemFile.sql("dropmate-day"), starts: false)
                 LogBook.secrets.withLock { secrets in
                     for number in 1...20 { secrets.formUnion(["view-token-\(number)", "refresh-token-\(number)"]) }
                 }
-                let migrated = try gateway.drover("migrate", "--config", file)
-                try #require(migrated.status?.isSuccess == true, "\(migrated.output)")
+                if migrates {
+                    let migrated = try gateway.drover("migrate", "--config", file)
+                    try #require(migrated.status?.isSuccess == true, "\(migrated.output)")
+                }
                 redis = try gateway.redisProbe()
                 guard gatewayStarts else { return }
                 try gateway.start()
@@ -181,6 +183,48 @@ extension Integration {
                 ])
             try gateway.awaitHistory()
             try gateway.expectConservation()
+        }
+
+        @Test func `a gateway that finds the database as DropMate left it brings it to what the file needs`() throws {
+            let platform = try Platform(migrates: false)
+            let gateway = platform.gateway
+            try eventually("every watched table has its trigger") {
+                try gateway.drover("check", "--config", platform.file).status?.isSuccess == true
+            }
+            let time = try platform.report(1)
+            let viewer = try platform.viewer(1)
+            try viewer.subscribe(["order:order-1"])
+            #expect(viewer.screen.newest("driver-1") == time)
+            try platform.set("rejected", of: 1)
+            try viewer.read("the driver has left") { screen in
+                screen.events.contains(.left(driver: "driver-1", subject: "order:order-1"))
+            }
+            #expect(
+                try gateway.count("SELECT count(*) FROM shipment_events WHERE event_type = 'assignment.rejected'") == 1)
+        }
+
+        @Test func `a run is a group under DropMate's word, on every path and on the pages`() throws {
+            let platform = try Platform()
+            let gateway = platform.gateway
+            let admin = "refresh-token-admin"
+            let west = (1...10).map { "driver-\($0)" }.sorted()
+            #expect(try gateway.drivers("runs/run-west", key: admin).sorted() == west)
+            #expect(try gateway.drivers("groups/run-west", key: admin).sorted() == west)
+            let time = try platform.report(4)
+            try platform.report(14)
+            for query in ["run=run-west", "group=run-west"] {
+                let found = try gateway.http("GET", "/v1/drivers?\(query)", token: admin)
+                let drivers = try JSON(parsing: found.text)["drivers"].array.compactMap { $0["driver_id"].string }
+                #expect(drivers == ["driver-4"], "\(found.text)")
+            }
+            let viewer = try ScreenedViewer(gateway, admin)
+            let answer = try #require(try viewer.subscribe(["run:run-west", "runs:run-west"]).last)
+            #expect(answer["subscribed"].names == ["run:run-west"])
+            #expect(answer["refused"]["runs:run-west"].string == "bad_subject")
+            #expect(viewer.screen.newest("driver-4") == time)
+            let words = try JSON(parsing: try gateway.http("GET", "/assets/settings.json").text)["words"]
+            #expect(words["group"]["one"].string == "run" && words["group"]["many"].string == "runs")
+            #expect(words["driver"]["one"].string == "driver")
         }
 
         @Test(arguments: [

@@ -104,9 +104,11 @@ extension Integration {
                 } && screen.newest("4") == second
             }
             let before = passenger.screen.positions["2"]
-            _ = try harbour.report(TestPing(nil, at: now(), latitude: -36.8402, longitude: 174.7702), as: 2)
+            let other = TestPing(nil, at: now(), latitude: -36.84001, longitude: 174.77)
+            #expect(try harbour.report(other, as: 2)["accepted"].integer == 1)
             let third = now()
-            _ = try harbour.report(TestPing(nil, at: third, latitude: -36.8402, longitude: 174.7702), as: 4)
+            let next = TestPing(nil, at: third, latitude: -36.84011, longitude: 174.7701)
+            #expect(try harbour.report(next, as: 4)["accepted"].integer == 1)
             try passenger.read("the next fix of the boat that carries her now") { $0.newest("4") == third }
             #expect(passenger.screen.positions["2"] == before)
 

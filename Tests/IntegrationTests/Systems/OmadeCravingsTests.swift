@@ -134,7 +134,7 @@ extension Integration {
             #expect(ana.screen.events.contains(.event(type: "assigned", subject: orders[0])))
             let before = ana.screen.positions[Self.riders[0]]
             try phones[0].report()
-            let third = try phones[1].report(latitude: 43.6601)
+            let third = try phones[1].report(latitude: 43.66001)
             try ana.read("the new rider's next position") { $0.newest(Self.riders[1]) == third }
             #expect(ana.screen.positions[Self.riders[0]] == before)
 
@@ -143,7 +143,7 @@ extension Integration {
             try ana.read("the order has ended") { $0.events.contains(.event(type: "ended", subject: orders[0])) }
             let refused = try #require(try ana.subscribe([orders[0]]).last)
             #expect(refused["error"]["code"].string == "forbidden")
-            try phones[1].report(latitude: 43.6602)
+            try phones[1].report(latitude: 43.66002)
             #expect(ana.screen.newest(Self.riders[1]) == third)
 
             try shop.gateway.awaitHistory()

@@ -26,7 +26,7 @@ extension Integration {
             #expect(depot.screen.newest("van-1") == first && depot.screen.newest("van-2") == first)
             #expect(depot.screen.newest("van-3") == 0)
 
-            try courier.change("UPDATE parcels SET van = 'van-3' WHERE parcel = 'p3'", "parcels")
+            try gateway.sql("UPDATE parcels SET van = 'van-3' WHERE parcel = 'p3'")
             try customer.read("the hand-over") { screen in
                 screen.events.contains(.left(driver: "van-1", subject: "order:p3"))
                     && screen.events.contains(.event(type: "assigned", subject: "order:p3"))
@@ -36,13 +36,13 @@ extension Integration {
             try customer.read("the new van") { $0.newest("van-3") == second }
             #expect(customer.screen.positions["van-1"] == [first])
 
-            try courier.change("UPDATE vans SET depot = 'east' WHERE van = 'van-3'", "vans")
+            try gateway.sql("UPDATE vans SET depot = 'east' WHERE van = 'van-3'")
             try depot.read("the new van of the depot") { $0.newest("van-3") == second }
-            try courier.change("UPDATE vans SET is_sold = true WHERE van = 'van-1'", "vans")
+            try gateway.sql("UPDATE vans SET is_sold = true WHERE van = 'van-1'")
             try depot.read("the sold van has left") {
                 $0.events.contains(.left(driver: "van-1", subject: "group:east"))
             }
-            try courier.change("UPDATE parcels SET is_open = false WHERE parcel = 'p3'", "parcels")
+            try gateway.sql("UPDATE parcels SET is_open = false WHERE parcel = 'p3'")
             try customer.read("the parcel is there") { $0.events.contains(.event(type: "ended", subject: "order:p3")) }
         }
 
@@ -95,7 +95,7 @@ extension Integration {
             let viewer = try ScreenedViewer(gateway, limited)
             #expect(
                 try viewer.subscribe(["driver:van-1", "driver:van-3"]).last?["subscribed"].names == ["driver:van-1"])
-            try courier.change("UPDATE vans SET depot = 'west' WHERE van = 'van-1'", "vans")
+            try gateway.sql("UPDATE vans SET depot = 'west' WHERE van = 'van-1'")
             try viewer.read("sight is lost") { $0.events.contains(.event(type: "ended", subject: "driver:van-1")) }
         }
 
@@ -126,14 +126,14 @@ extension Integration {
         @Test func `who began and ceased to watch what stands in the platform's trail, once and in order`() throws {
             let courier = try Courier(lookUps: Self.both, writes: "{ watched: { statement: tell } }")
             let gateway = courier.gateway
-            try courier.change("UPDATE parcels SET customer = 'ana' WHERE parcel IN ('p1', 'p2', 'p3')", "parcels")
+            try gateway.sql("UPDATE parcels SET customer = 'ana' WHERE parcel IN ('p1', 'p2', 'p3')")
             let ana = try ScreenedViewer(gateway, try courier.session("ana"))
             try ana.subscribe(["order:p1", "order:p2", "order:p1", "order:p99"])
             try ana.subscribe(["order:p1"])
             ana.socket.send("{\"id\":9,\"unsubscribe\":[\"order:p1\"]}")
             _ = try ana.socket.json(with: "unsubscribed")
             try ana.subscribe(["order:p3"])
-            try courier.change("UPDATE parcels SET is_open = false WHERE parcel = 'p2'", "parcels")
+            try gateway.sql("UPDATE parcels SET is_open = false WHERE parcel = 'p2'")
             try ana.read("the end of p2") { $0.events.contains(.event(type: "ended", subject: "order:p2")) }
             ana.socket.send([0x03, 0xE8], opcode: 8)
             // A key of Drover's own has no user, and leaves no trail there.
@@ -161,7 +161,6 @@ extension Integration {
             try gateway.sql(
                 "UPDATE parcels SET customer = CASE WHEN parcel = 'p2' THEN 'mallory' ELSE 'ana' END WHERE parcel IN ('p1', 'p2')"
             )
-            try courier.announce("parcels")
             let ana = try ScreenedViewer(gateway, try courier.session("ana"))
             let mallory = try ScreenedViewer(gateway, try courier.session("mallory"))
             try ana.subscribe(["order:p1"])

@@ -16,9 +16,9 @@ enum ClaimTime {
 
     /// A text of one of the forms; nil where it is none, or names no zone.
     static func instant(_ text: String) -> Microseconds? {
-        if let number = Double(text) { return instant(number) }
         // Without end: what Postgres calls infinity lies beyond every date.
         if text == "infinity" { return Microseconds(limit) * 1_000 }
+        if let number = Double(text) { return instant(number) }
         guard var short = ShortText(text) else { return nil }
         // Postgres leaves the minutes of a zone out where they are zero: 2026-11-21 19:51:59.5+00.
         if let sign = text.lastIndex(where: { $0 == "+" || $0 == "-" }),
