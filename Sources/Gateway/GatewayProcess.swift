@@ -208,6 +208,7 @@ public final class GatewayProcess {
             gateway.driverSessions.finish(withinMilliseconds: Self.sessionsGrace) { [unowned self] in
                 gateway.writes.finish(loop, withinMilliseconds: Self.sessionsGrace) { [unowned self] in
                     guard let watching = gateway.watching else { return finish() }
+                    server.forEachConnection { ($0.session as? TrackSocket)?.leave() }
                     watching.finish(withinMilliseconds: Self.sessionsGrace) { [unowned self] in finish() }
                 }
             }

@@ -30,6 +30,7 @@ final class Watching {
     private var isWriting = false
     /// Who waits at the end of the process until nothing does any more.
     private var whenWritten: (() -> Void)?
+    private var mustEnd = false
     /// How many rows the next run takes: fewer after one was refused, down to the row that is at fault.
     private var take = Watching.batch
     /// Rows that were dropped because too many waited.
@@ -44,7 +45,7 @@ final class Watching {
         guard let database, let write = configuration.writes[.watched] else { return nil }
         self.database = database
         statement = write.statement
-        timer = LoopTimer(loop: loop) { [unowned self] in self.write() }
+        timer = LoopTimer(loop: loop) { [unowned self] in mustEnd ? finished() : self.write() }
     }
 
     func close() {
@@ -115,7 +116,9 @@ final class Watching {
         whenWritten = then
         write()
         // Where that took no time, somebody has heard already.
-        if whenWritten != nil { timer.start(afterMilliseconds: milliseconds) }
+        guard whenWritten != nil else { return }
+        mustEnd = true
+        timer.start(afterMilliseconds: milliseconds)
     }
 
     private func finished() {
@@ -125,7 +128,8 @@ final class Watching {
     }
 
     private func write() {
-        guard !isWriting, !rows.isEmpty else { return finished() }
+        guard !isWriting else { return }
+        guard !rows.isEmpty else { return finished() }
         isWriting = true
         let batch = Array(rows.prefix(take))
         var json: [UInt8] = [UInt8(ascii: "[")]

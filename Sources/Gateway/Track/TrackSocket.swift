@@ -44,6 +44,11 @@ final class TrackSocket: CredentialSession {
 
     override func closed() {
         super.closed()
+        leave()
+    }
+
+    /// Watches nothing any more: the connection is closed, or the process ends and waits for no peer's goodbye.
+    func leave() {
         if let viewer {
             note(.ended, subjects(of: viewer))
             gateway.pipeline.fanout.closeViewer(viewer, now: SystemClock.wallMicroseconds())
