@@ -110,14 +110,16 @@ private let second: Microseconds = 1_000_000
         scene.report(0)
         scene.report(1)
         _ = try scene.flush()
-        #expect(scene.fanout.leaveShift(0, now: scene.now))
+        let wasShown = scene.fanout.leaveShift(0, now: scene.now)
+        #expect(wasShown)
         #expect(scene.fanout.position(of: 0) == nil && scene.fanout.position(of: 1) != nil)
         let told = try scene.flush()
         #expect(told.flatMap(\.left).map { "\($0.driver) \($0.subject)" } == ["d0 order:1"])
         #expect(
             told.flatMap(\.status).map { "\($0.driver) \($0.state) \($0.reason ?? "-")" } == ["d0 offline off_shift"])
         #expect(told.flatMap(\.positions).isEmpty)
-        #expect(!scene.fanout.leaveShift(0, now: scene.now))
+        let isShown = scene.fanout.leaveShift(0, now: scene.now)
+        #expect(!isShown)
         #expect(!scene.fanout.hasNews, "repeating it tells nothing")
 
         scene.fanout.enterShift(0)
