@@ -66,10 +66,7 @@ final class OrderEvents {
 
     private func tell(_ events: [OrderEvent]) {
         let now = SystemClock.monotonicMicroseconds()
-        for event in events where told.updateValue(now, forKey: event.id) == nil {
-            // Who carries an order is told by `Memberships`, together with the driver.
-            if event.type != "assigned" { tell(event) }
-        }
+        for event in events where told.updateValue(now, forKey: event.id) == nil { tell(event) }
     }
 
     private func tell(_ event: OrderEvent) {
@@ -83,7 +80,8 @@ final class OrderEvents {
         writer.raw(",\"at\":\(event.at)}]}")
         for handle in watchers {
             gateway.server?.withConnection(handle) { connection in
-                connection.sendQueued(text: writer.bytes)
+                // Who carries an order is told by `Memberships`, together with the driver.
+                if event.type != "assigned" { connection.sendQueued(text: writer.bytes) }
                 guard let session = connection.session as? TrackSocket else { return }
                 if event.type == "ended" {
                     session.toldEnded.insert(subject)
