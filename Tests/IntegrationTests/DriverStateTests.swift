@@ -19,6 +19,8 @@ extension Integration {
             try gateway.awaitStores()
             let unknown = try JSON(parsing: try gateway.http("GET", "/v1/drivers/st-1", token: key).text)
             #expect(unknown.names == ["id", "is_active"] && unknown["is_active"].flag == true)
+            // Who was never out of service is not put back into it.
+            #expect(try put(gateway, "st-1", #"{"is_active":true}"#, key).text == #"{"id":"st-1","is_active":true}"#)
             let reply = try put(gateway, "st-1", #"{"is_active":false}"#, key)
             #expect(reply.status == 200 && reply.header("Cache-Control") == "no-store")
             let state = try JSON(parsing: reply.text)

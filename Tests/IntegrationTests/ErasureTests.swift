@@ -28,7 +28,7 @@ extension Integration {
             #expect(removed["devices"].integer == 1 && removed["assignments"].integer == 2)
             #expect(removed["groups"].integer == 1 && removed["tracking_sessions"].integer == 2)
             #expect(removed["api_keys"].integer == 1 && removed["dead_letters"].integer == 2)
-            #expect(removed["journals"].integer == 1)
+            #expect(removed["journals"].integer == 1 && removed["driver_states"].integer == 1)
             #expect(try #require(removed["hourly_rows"].integer) >= 1)
             #expect(try #require(removed["driver_sessions"].integer) >= 1)
             #expect(try #require(removed["redis_keys"].integer) >= 3)
@@ -193,6 +193,11 @@ struct ErasureWorld {
             """, ["\(driver),neighbour"])
         try gateway.sql(
             """
+            INSERT INTO driver_states (driver_id, is_active, changed_at, changed_by)
+            SELECT d, true, now() - interval '40 days', 'x' FROM unnest(string_to_array($1, ',')) d
+            """, ["\(driver),neighbour"])
+        try gateway.sql(
+            """
             INSERT INTO ingest_dead_letters (node_id, lsn, driver_id, record, sqlstate, reason)
             VALUES ('n', 1, $1, 'x', '22000', 'a test'),
                 ('n', 2, NULL, convert_to('..' || $1 || '..', 'UTF8'), '22000', 'a test'),
@@ -213,6 +218,7 @@ struct ErasureWorld {
                 UNION ALL SELECT h::text FROM driver_location_hourly h WHERE driver_id = 'neighbour'
                 UNION ALL SELECT s::text FROM driver_sessions s WHERE driver_id = 'neighbour'
                 UNION ALL SELECT a::text FROM driver_assignments a WHERE driver_id = 'neighbour'
+                UNION ALL SELECT t::text FROM driver_states t WHERE driver_id = 'neighbour'
                 UNION ALL SELECT g::text FROM driver_groups g WHERE driver_id = 'neighbour'
                 UNION ALL SELECT l::text FROM ingest_dead_letters l WHERE driver_id IS NULL AND lsn = 3) x(t)
             """)

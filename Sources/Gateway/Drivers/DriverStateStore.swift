@@ -29,7 +29,8 @@ struct DriverStateStore {
         }
     }
 
-    /// Puts a driver into service or out of it, and gives the state it has now: where it had it already, the old one.
+    /// Puts a driver into service or out of it, and gives the state it has now: where it had it already, the old one. Who
+    /// was never out of service is not put back into it: what his phone still has to send of before would not count.
     func set(
         _ isActive: Bool, _ driver: DriverID, by origin: AuditOrigin,
         then: @escaping (Result<DriverState?, PostgresError>) -> Void
@@ -37,7 +38,8 @@ struct DriverStateStore {
         let sql = """
             WITH changed AS (
                 INSERT INTO \(schema).driver_states AS known (driver_id, is_active, changed_by)
-                VALUES ($1, $2::boolean, $3)
+                SELECT $1, $2::boolean, $3
+                WHERE NOT $2::boolean OR EXISTS (SELECT FROM \(schema).driver_states WHERE driver_id = $1)
                 ON CONFLICT (driver_id) DO UPDATE
                     SET is_active = excluded.is_active, changed_at = clock_timestamp(), changed_by = excluded.changed_by
                     WHERE known.is_active <> excluded.is_active

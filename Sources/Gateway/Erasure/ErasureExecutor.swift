@@ -183,7 +183,8 @@ final class ErasureExecutor {
 enum ErasurePlaces {
     private static let all = [
         "api_keys", "archive_files", "archive_rows", "assignments", "audit_rows", "dead_letters", "devices",
-        "driver_sessions", "groups", "history_rows", "hourly_rows", "journals", "partitions", "platform_rows",
+        "driver_sessions", "driver_states", "groups", "history_rows", "hourly_rows", "journals", "partitions",
+        "platform_rows",
         "redis_keys", "tracking_sessions",
     ]
 
