@@ -152,12 +152,14 @@ import Tracking
     @Test func `messages are read back as they were written, and others are passed over`() throws {
         for message in [
             ControlBus.Message.revoked("a\"b"), .assigned(try #require(Subject("order:9f2"))),
-            .assigned(try #require(Subject("group:east"))),
+            .assigned(try #require(Subject("group:east"))), .driverState(try #require(DriverID("van-1"))),
         ] {
             #expect(ControlBus.Message(Array(message.text.utf8)) == message)
         }
-        for text in ["", "{}", "[]", "{\"revoked\":1}", "{\"assigned\":\"9f2\"}", String(repeating: " ", count: 2_000)]
-        {
+        for text in [
+            "", "{}", "[]", "{\"revoked\":1}", "{\"assigned\":\"9f2\"}", "{\"driver_state\":\"a b\"}",
+            String(repeating: " ", count: 2_000),
+        ] {
             #expect(ControlBus.Message(Array(text.utf8)) == nil, "\(text)")
         }
     }

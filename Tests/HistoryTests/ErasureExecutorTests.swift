@@ -161,4 +161,49 @@ import Zstandard
         #expect(output.contains(hash) && hash.utf8.count == 64)
         #expect(try fixture.number("SELECT octet_length(secret) FROM audit_key") == 32)
     }
+
+    @Test func `a platform's statement that fails holds the erasure at its step, and once it works it goes on`() throws
+    {
+        defer { redis.stop() }
+        var configuration = configuration
+        configuration.system.statements["go"] = NamedStatement(
+            name: "go", text: "DELETE FROM couriers WHERE courier = {driver}")
+        configuration.system.writes[.eraseDriver] = SystemWrite(statement: "go")
+        try request("jane")
+        let connection = try PostgresConnection(PostgresAddress(fixture.url), cutOff: PostgresCutOff())
+        let executor = ErasureExecutor(connection, configuration, cutOff: PostgresCutOff())
+        let step = "SELECT step FROM erasures"
+        while try fixture.text(step) != "platform" { #expect(try executor.advance() == .advanced) }
+        for _ in 1...2 {
+            do {
+                _ = try executor.advance()
+                Issue.record("there is no table that the statement could have reached")
+            } catch let error as PostgresError {
+                #expect(error.message.hasPrefix("statement go: relation \"couriers\" does not exist"), "\(error)")
+            }
+            #expect(try fixture.text(step) == "platform")
+        }
+        try fixture.connection().run(
+            "CREATE TABLE couriers (courier text); INSERT INTO couriers VALUES ('jane'), ('jane'), ('jim')")
+        while try executor.advance() == .advanced {}
+        #expect(try fixture.number("SELECT (receipt->'removed'->>'platform_rows')::bigint FROM erasures") == 2)
+        #expect(try fixture.text("SELECT string_agg(courier, ' ') FROM couriers") == "jim")
+    }
+
+    @Test func `where the registration stays, so do the platform's rows`() throws {
+        defer { redis.stop() }
+        var configuration = configuration
+        configuration.system.statements["go"] = NamedStatement(
+            name: "go", text: "DELETE FROM couriers WHERE courier = {driver}")
+        configuration.system.writes[.eraseDriver] = SystemWrite(statement: "go")
+        try request("jane")
+        try fixture.connection().run(
+            "UPDATE erasures SET keeps_registration = true; CREATE TABLE couriers (courier text); "
+                + "INSERT INTO couriers VALUES ('jane')")
+        let executor = ErasureExecutor(try fixture.connection(), configuration, cutOff: PostgresCutOff())
+        while try executor.advance() == .advanced {}
+        #expect(try fixture.number("SELECT (receipt->'removed'->>'platform_rows')::bigint FROM erasures") == 0)
+        #expect(try fixture.number("SELECT count(*) FROM couriers") == 1)
+        #expect(try rows("jane") == 10)
+    }
 }

@@ -9,9 +9,9 @@ import Testing
 
     /// Runs a test with a gateway and a browser's connection of its own.
     static func withPages(
-        _ settings: [String: String] = [:], _ body: (GatewayFixture, Browser) throws -> Void
+        _ settings: [String: String] = [:], file: String = "", _ body: (GatewayFixture, Browser) throws -> Void
     ) throws {
-        let gateway = try GatewayFixture(settings)
+        let gateway = try GatewayFixture(settings, file: file)
         defer { gateway.remove() }
         let browser = try Browser()
         defer { browser.close() }

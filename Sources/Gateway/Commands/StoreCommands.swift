@@ -25,7 +25,7 @@ extension Configuration {
         let checks: [(String, () throws -> String)] = [
             ("listen", { "\(try listenAddress())" }), ("redis", checkRedis), ("postgres", checkPostgres),
             ("journal", { try checkDirectory(journalDirectory, "DROVER_JOURNAL_DIRECTORY") }),
-            ("archive", checkArchive),
+            ("archive", checkArchive), ("events", { try OrderSettings(self).summary }),
             (
                 "map",
                 {

@@ -45,7 +45,8 @@ extension ErasureExecutor {
                 "groups", "driver_groups"
             ) { Subject("group:" + $0).map { .assigned($0) } }
             try remove(
-                "DELETE FROM driver_states WHERE driver_id = $1 AND changed_at \(before) RETURNING driver_id", parameters,
+                "DELETE FROM driver_states WHERE driver_id = $1 AND changed_at \(before) RETURNING driver_id",
+                parameters,
                 "driver_states", "driver_states"
             ) { DriverID($0).map { .driverState($0) } }
             let named = [subject, parameters[1]]

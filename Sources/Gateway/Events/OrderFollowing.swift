@@ -42,6 +42,17 @@ struct OrderSettings {
             configuration.system, environment: ProcessInfo.processInfo.environment)
     }
 
+    /// Who is told of orders and who sends positions, in one line.
+    var summary: String {
+        var parts: [String] = []
+        if let webhook = targets?.webhook {
+            parts.append("\(webhook.types.count) types are posted, " + (webhook.secret == nil ? "unsigned" : "signed"))
+        }
+        if let write = targets?.write { parts.append("written by the statement \(write.statement.name)") }
+        if !webhooks.isEmpty { parts.append("taken as " + webhooks.keys.sorted().joined(separator: ", ")) }
+        return parts.isEmpty ? "viewers alone are told" : parts.joined(separator: "; ")
+    }
+
     /// The headers that senders sign with.
     var signatureHeaders: [String] { Array(Set(webhooks.values.compactMap(\.signature?.header))).sorted() }
 }

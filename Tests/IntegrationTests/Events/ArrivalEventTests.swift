@@ -185,6 +185,36 @@ extension Integration {
             #expect(try courier.events("j-2") == ["assigned", "arriving", "ended"])
         }
 
+        @Test func `an erased driver's places go out of events, and with the registration the events`() throws {
+            let courier = try CourierPlatform()
+            let gateway = courier.gateway
+            for (number, name) in ["c-1", "c-2"].enumerated() {
+                let values = "('j-\(number + 1)', '\(name)', 'ann', 'open', 43.65, -79.38)"
+                try gateway.sql("INSERT INTO jobs VALUES \(values)")
+                try courier.report(name, metres: 250, at: 0)
+                try courier.awaitStage("j-\(number + 1)", 3)
+            }
+            let key = try gateway.key("telemetry:erase")
+            func erase(_ driver: String, _ query: String) throws {
+                let response = try gateway.http("DELETE", "/v1/drivers/\(driver)/telemetry\(query)", token: key)
+                #expect([200, 202].contains(response.status), "\(response.text)")
+                try eventually("\(driver)'s erasure is done") {
+                    try gateway.count("SELECT count(*) FROM erasures WHERE finished_at IS NULL") == 0
+                }
+            }
+            try erase("c-1", "?registration=keep")
+            #expect(try courier.events("j-1") == ["assigned", "arriving"])
+            #expect(
+                try gateway.sql("SELECT detail - 'user' FROM order_events WHERE order_id = 'j-1'") == ["{}", "{}"])
+            try gateway.sql("UPDATE jobs SET state = 'done' WHERE courier = 'c-2'")
+            try eventually("the second job has ended") { try courier.events("j-2").last == "ended" }
+            try erase("c-2", "")
+            let left =
+                "SELECT (SELECT count(*) FROM order_events WHERE driver_id = 'c-2') "
+                + "+ (SELECT count(*) FROM order_progress WHERE driver_id = 'c-2')"
+            #expect(try gateway.count(left) == 0)
+        }
+
         @Test func `what the platform's table does not take waits, without holding back others`() throws {
             let courier = try CourierPlatform()
             let gateway = courier.gateway

@@ -189,6 +189,9 @@ extension Integration {
             #expect(result.status?.isSuccess == false)
             #expect(result.output.contains(words), "\(result.output)")
             #expect(!result.output.contains("###"), "no secret reaches the log")
+            let check = try gateway.drover("check")
+            #expect(check.status?.isSuccess == false)
+            #expect(check.output.contains(words), "\(check.output)")
         }
     }
 }

@@ -33,7 +33,7 @@ extension Integration {
                 settings: ["webhook.url": receiver.url, "webhook.secret": Self.secret])
             let (gateway, order) = (scene.gateway, "order:\(DelAutoScene.delivery)")
             let (smith, jones) = (DelAutoScene.smith, DelAutoScene.jones)
-            let carriers = "/v1/orders/\(DelAutoScene.delivery)/drivers"
+            let carriers = "/v1/deliveries/\(DelAutoScene.delivery)/agents"
             var at = now() - 20_000
 
             // Assigned: DelAuto's server is down, then errs, then takes it; every attempt has the same id and a signature.
@@ -92,10 +92,10 @@ extension Integration {
             }
 
             // The first agent is put out of service: off shift, off the map, out of Redis.
-            #expect(try put(scene, "/v1/drivers/\(smith)", #"{"is_active":false}"#)["is_active"].flag == false)
+            #expect(try put(scene, "/v1/agents/\(smith)", #"{"is_active":false}"#)["is_active"].flag == false)
             let redis = try gateway.redisProbe()
             try eventually("nothing of the agent is shown") {
-                try gateway.http("GET", "/v1/drivers/\(smith)/position", token: scene.admin).status == 404
+                try gateway.http("GET", "/v1/agents/\(smith)/position", token: scene.admin).status == 404
                     && redis.hash("agent:\(smith):location").isEmpty
                     && redis.command("ZSCORE", "agents:geo", smith).text == nil
             }
@@ -110,6 +110,11 @@ extension Integration {
                 "DELETE", "/v1/tracking-sessions/\(session.id)", token: scene.admin)
             #expect(revoked.status == 204)
             #expect(try viewer.closure().code == 4403)
+            // One that ends by itself, named in DelAuto's words.
+            let short = try gateway.session("delivery:\(DelAutoScene.delivery)", key: scene.admin, more: #""ttl_s":2"#)
+            let last = try gateway.viewer(short.token)
+            #expect(try last.closure().code == 4401)
+            #expect(try gateway.http("GET", "/v1/agents?near=40.7,-74", token: short.token).status == 401)
 
             // Nobody was told anything twice, and a restart tells nothing again.
             #expect(receiver.isLeftAlone(for: 2))

@@ -58,6 +58,17 @@ extension Integration {
             #expect((840...900).contains(refused.header("Retry-After").flatMap { Int($0) } ?? 0))
         }
 
+        @Test func `drover check finds nothing wrong with the file, and names what is`() throws {
+            let gateway = try DelAutoScene().gateway
+            let good = try gateway.drover("check", "--config", SystemFile.path("delauto"))
+            #expect(good.status?.isSuccess == true, "\(good.output)")
+            try gateway.sql("ALTER TABLE driver_assignments RENAME COLUMN released_at TO given_up_at")
+            let wrong = try gateway.drover("check", "--config", SystemFile.path("delauto"))
+            #expect(wrong.status?.isSuccess == false)
+            #expect(
+                wrong.output.contains("agents_deliveries") && wrong.output.contains("released_at"), "\(wrong.output)")
+        }
+
         @Test func `agents report and admins steer by their JWTs; an inactive one is nobody`() throws {
             let scene = try DelAutoScene()
             let gateway = scene.gateway
@@ -150,7 +161,7 @@ extension Integration {
 
             func near(_ query: String) throws -> [JSON] {
                 let response = try gateway.http(
-                    "GET", "/v1/drivers?near=40.759,-74.0&\(query)", token: admin,
+                    "GET", "/v1/agents?near=40.759,-74.0&\(query)", token: admin,
                     headers: [("Accept", "application/geo+json")])
                 #expect(response.header("Content-Type") == "application/geo+json")
                 return try JSON(parsing: response.text)["features"].array

@@ -197,7 +197,7 @@ extension Integration {
             // At 33 m/s pizza is five minutes away.
             try deck.report("doordash", "DD-1001", metres: 7_000, at: 60)
             try eventually("pizza is on its way") { try deck.stage("pizza") == "1" }
-            try eventually("the estimate follows") { try arrival("pizza").map { $0 < first - 600_000 } ?? false }
+            try eventually("the estimate follows") { try arrival("pizza").map { $0 < first - 300_000 } ?? false }
             try deck.report("doordash", "DD-1001", metres: 6_500, at: 75)
             #expect(try event("arriving_soon")["subject"].string == "order:pizza")
             try eventually("DropDeck has the minutes") {

@@ -72,6 +72,18 @@ extension Integration {
             }
         }
 
+        @Test func `the file is well against the shop's tables, and a column that is missing is named`() throws {
+            let shop = try Shop()
+            let file = SystemFile.path("omade-cravings")
+            let check = try shop.gateway.drover("check", "--config", file)
+            #expect(check.status?.isSuccess == true, "\(check.output)")
+            try shop.gateway.sql("ALTER TABLE delivery_schedules RENAME COLUMN rider_id TO courier_id")
+            let broken = try shop.gateway.drover("check", "--config", file)
+            #expect(broken.status?.isSuccess == false)
+            #expect(broken.output.contains("order_rider") && broken.output.contains("rider_id"), "\(broken.output)")
+            #expect(broken.output.contains("day_riders"), "\(broken.output)")
+        }
+
         @Test func `a customer follows the own order while it is on its way, through a hand-over, to the door`() throws
         {
             let shop = try Shop()

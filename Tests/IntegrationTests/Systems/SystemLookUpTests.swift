@@ -155,6 +155,15 @@ extension Integration {
                     "SELECT count(*) FROM trail WHERE at NOT BETWEEN now() - interval '1 minute' AND now()") == 0)
         }
 
+        @Test func `who watched until the gateway stopped has an end in the trail`() throws {
+            let courier = try Courier(writes: "{ watched: { statement: tell } }")
+            let ana = try ScreenedViewer(courier.gateway, try courier.session("customer-3"))
+            try ana.subscribe(["order:p3"])
+            #expect(courier.gateway.stop()?.isSuccess == true)
+            let trail = try courier.gateway.sql("SELECT action FROM trail ORDER BY at")
+            #expect(trail == ["watch_started", "watch_ended"])
+        }
+
         @Test func `a trail waits for its database, and a row that it does not take holds up no other`() throws {
             let courier = try Courier(ownPostgres: true, writes: "{ watched: { statement: tell } }")
             let gateway = courier.gateway

@@ -25,6 +25,7 @@ final class GatewayFixture {
     private let redis: LocalRedis
     private let directory: TemporaryDirectory
     private var environment: [String: String]
+    private let arguments: [String]
     private var process: ChildProcess?
     private var logFile: String { "\(directory.path)/log" }
 
@@ -32,8 +33,8 @@ final class GatewayFixture {
     private static let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent().appendingPathComponent("drover").path
 
-    /// Starts it; `settings` are environment variables.
-    init(_ settings: [String: String] = [:]) throws {
+    /// Starts it; `settings` are environment variables, `file` is the text of a configuration file.
+    init(_ settings: [String: String] = [:], file: String = "") throws {
         let postgres = try SharedPostgres.server.get()
         let database = "p\(SystemClock.monotonicMicroseconds())_\(Int.random(in: 0..<1_000_000))"
         try postgres.createDatabase(database)
@@ -46,6 +47,9 @@ final class GatewayFixture {
             // Everything there is to tell, so that a secret in it would be found.
             "DROVER_LOG_LEVEL": "trace",
         ].merging(settings) { $1 }
+        let path = "\(directory.path)/drover.yaml"
+        try file.write(toFile: path, atomically: true, encoding: .utf8)
+        arguments = file.isEmpty ? [] : ["--config", path]
         key = try Self.makeKey(
             named: "pages",
             permissions: "pings:write,positions:read,history:read,sessions:write,assignments:write", environment)
@@ -85,7 +89,7 @@ final class GatewayFixture {
     func start() throws {
         let said = log.count
         let process = try ChildProcess(
-            [Self.program, "serve"], environment: environment.mapValues { $0 }, output: .file(logFile),
+            [Self.program, "serve"] + arguments, environment: environment.mapValues { $0 }, output: .file(logFile),
             diesWithUs: "KILL")
         self.process = process
         try eventually("the gateway listens") {
