@@ -110,7 +110,10 @@ public final class GatewayProcess {
         gateway.onJournalFailure = { [unowned self] error in fail("\(error)") }
         postgres.onStateChange = { [unowned self] isConnected in
             // First of all questions, so that nothing that is being erased is learned again from Postgres.
-            if isConnected { gateway.erasures.look() }
+            if isConnected {
+                gateway.erasures.look()
+                gateway.shifts.look()
+            }
             log.info(isConnected ? "Postgres is there" : "Postgres is away; the journal keeps the pings")
         }
         for number in [SIGTERM, SIGINT] {

@@ -211,6 +211,9 @@ struct Metrics {
         }
         page.begin("drover_platform_write_rows_total", "counter", "Rows that were written")
         for (name, write) in writes { page.sample("drover_platform_write_rows_total", "write=\"\(name)\"", write.rows) }
+        page.counter(
+            "drover_platform_seen_dropped_total", "Devices that the platform was not told of because too many waited",
+            gateway.writes.seen?.dropped ?? 0)
         page.begin("drover_platform_write_refused_total", "counter", "Rows that the platform's tables refuse")
         for (name, write) in writes {
             page.sample("drover_platform_write_refused_total", "write=\"\(name)\"", write.refused)

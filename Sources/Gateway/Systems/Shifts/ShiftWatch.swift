@@ -36,6 +36,8 @@ final class ShiftWatch {
     private var hasStates = false
     private var isReadingStates = false
     private var mustReadStatesAgain = false
+    /// Who waits for the first reading.
+    private var stateWaiters: [() -> Void] = []
     private var records: [Record] = []
     /// Drivers whose standing changes at an instant that is known.
     private var appointments: [DriverIndex: Microseconds] = [:]
@@ -83,7 +85,16 @@ final class ShiftWatch {
 
     /// Finds out about drivers, who are all in the pipeline; `then` hears whether their pings can be judged, at once where
     /// nothing has to be asked.
-    func load(_ ids: [DriverID], attempt: Int = 1, then: @escaping (Bool) -> Void) {
+    func load(_ ids: [DriverID], then: @escaping (Bool) -> Void) {
+        if !hasStates, states.isReadable {
+            stateWaiters.append { [weak self] in self?.find(ids, then: then) }
+            if !isReadingStates { look() }
+        } else {
+            find(ids, then: then)
+        }
+    }
+
+    private func find(_ ids: [DriverID], attempt: Int = 1, then: @escaping (Bool) -> Void) {
         guard let lookUp else {
             for id in ids where activities[id] != nil { apply(id) }
             return then(true)
@@ -99,7 +110,7 @@ final class ShiftWatch {
             let isFresh = asked == version
             if isFresh || attempt == Self.attempts { for id in missing { learn(id, found[id.string] ?? []) } }
             if !isFresh, attempt == Self.attempts { follow(missing) }
-            load(ids, attempt: attempt + 1, then: then)
+            find(ids, attempt: attempt + 1, then: then)
         }
     }
 
@@ -149,7 +160,7 @@ final class ShiftWatch {
 
     // MARK: Drivers out of service
 
-    /// Reads again who is out of service. Called every `access.refresh_s`, and when the bus is back.
+    /// Reads again who is out of service. Called when Postgres is there, every `access.refresh_s`, and when the bus is back.
     func look() {
         guard !isReadingStates else {
             mustReadStatesAgain = true
@@ -169,6 +180,10 @@ final class ShiftWatch {
                 for id in changed { apply(id) }
                 if !changed.isEmpty { gateway.flushSoon() }
             }
+            // Also where it failed, as it does before the tables are made: nobody waits for long.
+            let waiters = stateWaiters
+            stateWaiters = []
+            for waiter in waiters { waiter() }
             guard mustReadStatesAgain else { return }
             mustReadStatesAgain = false
             look()
