@@ -32,7 +32,8 @@ INSERT INTO customers (id, user_id, name)
 SELECT 'customer-' || n, 'user-customer-' || n, 'Customer ' || n FROM generate_series(1, 40) n;
 
 INSERT INTO auth_sessions (id, user_id, refresh_token_hash, expires_at)
-SELECT 'auth-' || n, 'user-driver-' || n, encode(sha256(convert_to('refresh-token-' || n, 'UTF8')), 'hex'), now() + interval '1 day'
+SELECT 'auth-' || n, 'user-driver-' || n, encode(sha256(convert_to('refresh-token-' || n, 'UTF8')), 'hex'),
+    now() + interval '1 day'
 FROM generate_series(1, 20) n
 UNION ALL
 SELECT 'auth-admin', 'user-admin', encode(sha256('refresh-token-admin'), 'hex'), now() + interval '1 day'
