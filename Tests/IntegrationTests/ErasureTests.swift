@@ -86,7 +86,7 @@ extension Integration {
             try #require(response.status == 200, "\(response.text)")
             let removed = try JSON(parsing: response.text)["removed"]
             for name in removed.names where name != "journals" { #expect(removed[name].integer == 0, "\(name)") }
-            #expect(removed.names.count == 16)
+            #expect(removed.names.count == 17)
             #expect(try gateway.traces(of: "nobody-at-all") == [])
             #expect(try gateway.http("DELETE", "/v1/drivers/a%20b/telemetry", token: key).status == 400)
             #expect(try gateway.http("DELETE", "/v1/drivers/x/telemetry?registration=no", token: key).status == 400)
