@@ -1,4 +1,5 @@
 // The section `system` of a configuration file: what is read, and what is refused with its line.
+import Foundation
 import Testing
 import Tracking
 
@@ -84,6 +85,16 @@ import Tracking
         #expect(system.writes == [.positions: SystemWrite(statement: "keep", everySeconds: 2, row: "lat, lng")])
         #expect(system.incoming["shop"]?.members == ["event.path": "a.b", "ttl": "3"])
         #expect(system.provision == "SELECT 1")
+    }
+
+    @Test func `the README's example is read`() throws {
+        let text = try RepositoryFile.text("README.md")
+        let chapter = try #require(text.components(separatedBy: "## Your own data model").dropFirst().first)
+        let example = try #require(chapter.components(separatedBy: "```yaml").dropFirst().first)
+        let system = try read(try #require(example.components(separatedBy: "```").first))
+        #expect(system.statements.keys.sorted() == ["booked", "carries", "log_fix", "pass"])
+        #expect(system.writes.keys.first == .positions)
+        #expect(system.lookUps == [.orderDrivers: "carries"])
     }
 
     @Test func `without the section nothing is fitted`() throws {
