@@ -41,11 +41,18 @@ struct Assets {
             ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
             ("day", PackageResources.day_js), ("past", PackageResources.past_js), ("track", PackageResources.track_js),
             ("trace", PackageResources.trace_js), ("player", PackageResources.player_js),
-            ("clock", PackageResources.clock_js),
+            ("clock", PackageResources.clock_js), ("fleet-area", PackageResources.fleet_area_js),
+            ("fleet-clusters", PackageResources.fleet_clusters_js),
+            ("fleet-detail", PackageResources.fleet_detail_js), ("fleet-drivers", PackageResources.fleet_drivers_js),
+            ("fleet-filter", PackageResources.fleet_filter_js), ("fleet-glide", PackageResources.fleet_glide_js),
+            ("fleet-layer", PackageResources.fleet_layer_js), ("fleet-list", PackageResources.fleet_list_js),
+            ("fleet-paint", PackageResources.fleet_paint_js), ("fleet-signs", PackageResources.fleet_signs_js),
+            ("fleet-watch", PackageResources.fleet_watch_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
+        assets["/assets/fleet.css"] = Asset(style, PackageResources.fleet_css)
         assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
         assets["/openapi.yaml"] = Asset(yaml, PackageResources.openapi_yaml)
         assets["/asyncapi.yaml"] = Asset(yaml, PackageResources.asyncapi_yaml)

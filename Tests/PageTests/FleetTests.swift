@@ -18,7 +18,8 @@ extension PageTests {
                         "[...document.querySelectorAll('#drivers li')].filter((row) => row.checkVisibility())"
                             + ".map((row) => row.dataset.id)") == ["van-1"])
                 try Self.waitForCentre(of: page, at: toronto)
-                #expect(try page.value("document.querySelector('.van.selected .van-label').textContent") == "van-1")
+                #expect(try page.text("#detail-name") == "van-1")
+                #expect(try page.value("document.querySelector('#drivers [aria-selected=true]').dataset.id") == "van-1")
 
                 // It moves out of the view, and the view goes along.
                 let next = Place(lat: 43.6632, lng: -79.3832)

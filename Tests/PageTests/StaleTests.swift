@@ -7,20 +7,29 @@ extension PageTests {
         /// What a map shows of one driver.
         private struct Sight: Decodable {
             let state: String
-            /// The disc's ring, the square where the disc is hidden: red, green, blue.
+            /// The disc's ring, the square where the disc is hidden, what is painted beside the middle: red, green, blue.
             let colour: String
             let label: String
             let details: String
         }
 
         private static let sight = """
-            ((van) => van && ({
-              state: van.dataset.state,
-              colour: van.dataset.state === "offline" ? getComputedStyle(van.querySelector(".square")).fill
-                : van.dataset.state === "stale" ? getComputedStyle(van.querySelector(".disc")).stroke
-                : getComputedStyle(van.querySelector(".disc")).fill,
-              label: van.textContent, details: document.querySelector("#drivers li span")?.textContent ?? "",
-            }))(\(Page.icon("van-1")))
+            ((van, driver) => {
+              const details = document.querySelector("#drivers li span")?.textContent ?? "";
+              if (!van) {
+                const label = droverTest.fleet().names[0]?.text;
+                const paint = driver?.is_in_view ? \(Page.paint("driver.x + 7", "driver.y + 7")) : [0, 0, 0, 0];
+                return paint[3] === 255 && label
+                  ? { state: driver.state, colour: `rgb(${paint.slice(0, 3)})`, label, details } : undefined;
+              }
+              return {
+                state: van.dataset.state,
+                colour: van.dataset.state === "offline" ? getComputedStyle(van.querySelector(".square")).fill
+                  : van.dataset.state === "stale" ? getComputedStyle(van.querySelector(".disc")).stroke
+                  : getComputedStyle(van.querySelector(".disc")).fill,
+                label: van.textContent, details,
+              };
+            })(\(Page.icon("van-1")), \(Page.marker("van-1")))
             """
 
         @Test func `a silent driver is greyed, says since when, and comes back to life`() throws {
