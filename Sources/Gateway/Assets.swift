@@ -95,7 +95,8 @@ struct Assets {
         }
     }
 
-    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it.
+    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it. Exports `DroverClient` and
+    /// `Glide`.
     private static func clientModule() -> [UInt8] {
         func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
         let client = text(PackageResources.drover_js).split(separator: "\n", omittingEmptySubsequences: false)
@@ -103,7 +104,7 @@ struct Assets {
         let parts = [PackageResources.seen_js, PackageResources.timing_js].map {
             text($0).replacingOccurrences(of: "\nexport ", with: "\n")
         }
-        return Array(([whole] + parts).joined(separator: "\n").utf8)
+        return Array(([whole] + parts + [text(PackageResources.glide_js)]).joined(separator: "\n").utf8)
     }
 
     private static func settings(_ configuration: Configuration) -> [UInt8] {
