@@ -44,7 +44,7 @@ struct Assets {
             ("clock", PackageResources.clock_js), ("fleet-area", PackageResources.fleet_area_js),
             ("fleet-clusters", PackageResources.fleet_clusters_js),
             ("fleet-detail", PackageResources.fleet_detail_js), ("fleet-drivers", PackageResources.fleet_drivers_js),
-            ("fleet-filter", PackageResources.fleet_filter_js), ("fleet-glide", PackageResources.fleet_glide_js),
+            ("fleet-filter", PackageResources.fleet_filter_js),
             ("fleet-layer", PackageResources.fleet_layer_js), ("fleet-list", PackageResources.fleet_list_js),
             ("fleet-paint", PackageResources.fleet_paint_js), ("fleet-signs", PackageResources.fleet_signs_js),
             ("fleet-watch", PackageResources.fleet_watch_js),

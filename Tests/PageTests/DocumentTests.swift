@@ -77,7 +77,7 @@ extension PageTests {
             }
             #expect(
                 seen.isSuperset(of: [
-                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css",
+                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css", "/assets/fleet-layer.js",
                     "/assets/leaflet/images/layers.png",
                 ]))
         }

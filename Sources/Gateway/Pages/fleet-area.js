@@ -1,5 +1,5 @@
-// A rectangle drawn on the map: only who is inside is listed and shown. By mouse and finger it is dragged open; by keyboard
-// arrows move it, Shift and arrows size it, Enter takes it, Escape leaves it.
+// A rectangle drawn on the map: only who is inside is listed and shown. By mouse and finger it is dragged open; by
+// keyboard arrows move it, Shift and arrows size it, Enter takes it, Escape leaves it.
 
 import { byId, say } from "./page.js";
 

@@ -1,5 +1,5 @@
-// Which drivers are drawn as one, where the map is too small for each: those of one cell of a grid on the whole world, so
-// that moving the map changes nothing. A cell keeps its cluster from one second to the next.
+// Which drivers are drawn as one, where the map is too small for each: those of one cell of a grid on the whole world,
+// so that moving the map changes nothing. A cell keeps its cluster from one second to the next.
 
 /** @typedef {import("./fleet-drivers.js").Driver} Driver */
 

@@ -48,7 +48,8 @@ export class FleetDetail {
       ? `${points[Math.round(heading / 45) % 8]}, ${Math.round(heading)}°` : "unknown");
     setText(byId("detail-accuracy"), typeof accuracy === "number" ? `within ${Math.ceil(accuracy)} m` : "unknown");
     setText(byId("detail-place"), `${lat.toFixed(5)}, ${lng.toFixed(5)}`);
-    const subjects = (position.subjects ?? []).filter((name) => /^(order|group):/.test(name)).map(subjectWords).join(", ");
+    const containers = (position.subjects ?? []).filter((name) => /^(order|group):/.test(name));
+    const subjects = containers.map(subjectWords).join(", ");
     setText(byId("detail-subjects"), subjects);
     byId("detail-subjects").parentElement.hidden = subjects === "";
   }

@@ -1,6 +1,6 @@
 // Who is known to the dispatcher's page, and how they are: no drawing, no elements. The map and the list both read it.
 
-import { Glide } from "./fleet-glide.js";
+import { Glide } from "/drover.js";
 
 /** @typedef {import("/drover.js").Position} Position */
 /** @typedef {import("/drover.js").Status} Status */
@@ -9,13 +9,14 @@ import { Glide } from "./fleet-glide.js";
 /**
  * `position` is the newest ping, `glide` the way there. `status` is what the server has said since. `trail` is where
  * the driver was before, latitudes and longitudes in turns, the oldest first. `x`, `y` and `heading` are of the last
- * frame that the map has drawn, px of the map's element and degrees; `cluster` is what it is drawn as part of.
+ * frame that the map has drawn, px of the map's element and degrees, and so is `painted`; `cluster` is what it is drawn
+ * as part of.
  * @typedef {{id: string, position: Position, glide: Glide, state: State, status: Status|null, trail: number[],
- *   trailedAt: number, x: number, y: number, heading: number|null, isInView: boolean,
+ *   trailedAt: number, x: number, y: number, heading: number|null, isInView: boolean, painted: State,
  *   cluster: import("./fleet-clusters.js").Cluster|null}} Driver
  */
 
-/** A trail has at most so many places, this far apart in time, ms: some ten minutes of a thousand drivers are little. */
+/** A trail has at most so many places, this far apart in time, ms: ten minutes of thousands of drivers are little. */
 const trailLength = 60;
 const trailStep = 10_000;
 const severity = { live: 0, stale: 1, offline: 2 };
@@ -120,7 +121,7 @@ export class FleetDrivers {
     /** @type {Driver} */
     const driver = {
       id, position, glide, state: "live", status: this.#awaited.get(id) ?? null, trail: [], trailedAt: 0, x: 0, y: 0,
-      heading: position.heading ?? null, isInView: false, cluster: null,
+      heading: position.heading ?? null, isInView: false, painted: "live", cluster: null,
     };
     this.#awaited.delete(id);
     this.#drivers.set(id, driver);

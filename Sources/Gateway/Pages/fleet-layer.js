@@ -114,7 +114,7 @@ export class FleetLayer {
     for (const each of this.drivers.all()) {
       if (!each.isInView || each.cluster) continue;
       const distance = Math.hypot(each.x - x, each.y - y);
-      if (distance < nearest || (distance === nearest && each.id === this.#chosen)) [nearest, driver] = [distance, each];
+      if (distance < nearest) [nearest, driver] = [distance, each];
     }
     if (driver) return { driver };
     const { world, left, top } = this.#view();
@@ -232,7 +232,11 @@ export class FleetLayer {
       isMoving ||= Math.hypot(cluster.toX - cluster.x, cluster.toY - cluster.y) * world > 0.5;
       paintCluster(ink, signs, cluster, x, y, radiusOf(cluster), cluster === this.#hovered.cluster);
     }
-    for (const { driver, text } of this.#names) if (driver.isInView) paintName(ink, signs, driver, text, scale);
+    for (const name of this.#names) {
+      if (!name.driver.isInView || name.driver === chosen) continue;
+      name.text = this.#nameOf(name.driver);
+      paintName(ink, signs, name.driver, name.text, scale);
+    }
     if (chosen?.isInView) {
       ink.setTransform(1, 0, 0, 1, 0, 0);
       this.#stamp(chosen, 1, ratio);
@@ -241,7 +245,8 @@ export class FleetLayer {
     }
     const { driver, cluster } = this.#hovered;
     if (driver?.isInView && driver !== chosen) paintName(ink, signs, driver, this.#nameOf(driver), scale, true);
-    if (document.activeElement === this.map.getContainer()) {
+    // For the keyboard only.
+    if (this.map.getContainer().matches(":focus-visible")) {
       const aim = this.#aimed();
       if (aim.driver) paintAim(ink, signs, aim.driver.x, aim.driver.y, 20);
       else if (aim.cluster) {
@@ -254,6 +259,7 @@ export class FleetLayer {
 
   /** @param {Driver} driver @param {number} scale @param {number} ratio */
   #stamp(driver, scale, ratio) {
+    driver.painted = driver.state;
     const sign = this.#signs.of(driver.state, driver.heading, scale, ratio);
     this.#ink.drawImage(
       sign, Math.round(driver.x * ratio - sign.width / 2), Math.round(driver.y * ratio - sign.height / 2));
@@ -276,7 +282,11 @@ export class FleetLayer {
     const signs = inView.map((driver) => ({
       driver, box: { left: driver.x - half, right: driver.x + half, top: driver.y - half, bottom: driver.y + half },
     }));
-    /** @type {Box[]} */ const taken = [];
+    const { world, left, top } = this.#view();
+    /** @type {Box[]} */ const taken = [...this.#clusters.all].map((cluster) => {
+      const [x, y, radius] = [cluster.toX * world - left, cluster.toY * world - top, radiusOf(cluster)];
+      return { left: x - radius, right: x + radius, top: y - radius, bottom: y + radius };
+    });
     this.#ink.font = nameFont;
     for (const driver of inView.sort((a, b) => rank(a) - rank(b))) {
       const text = this.#nameOf(driver);
@@ -300,7 +310,8 @@ export class FleetLayer {
     let nearest = aimReach;
     /** @type {Hit} */ let aimed = {};
     for (const driver of this.drivers.all()) {
-      const distance = driver.isInView && driver.id !== this.#chosen ? Math.hypot(driver.x - x, driver.y - y) : Infinity;
+      if (!driver.isInView || driver.id === this.#chosen) continue;
+      const distance = Math.hypot(driver.x - x, driver.y - y);
       if (distance < nearest) [nearest, aimed] = [distance, { driver }];
     }
     for (const cluster of this.#clusters.all) {
@@ -315,8 +326,9 @@ export class FleetLayer {
     if (driver) this.onPick(driver.id);
     else if (cluster) {
       const { south, west, north, east } = cluster;
-      const next = Math.min(17, Math.max(this.map.getZoom() + 1, this.map.getBoundsZoom([[south, west], [north, east]])));
-      this.map.setView([(south + north) / 2, (west + east) / 2], next);
+      const fitting = this.map.getBoundsZoom([[south, west], [north, east]]);
+      const zoom = Math.min(17, Math.max(this.map.getZoom() + 1, fitting));
+      this.map.setView([(south + north) / 2, (west + east) / 2], zoom);
     }
   }
 
@@ -340,7 +352,7 @@ export class FleetLayer {
   };
 }
 
-export const nameFont = "12px system-ui, sans-serif";
+const nameFont = "12px system-ui, sans-serif";
 
 /** @param {Cluster} cluster px */
 const radiusOf = ({ count }) => Math.min(32, 13 + Math.log2(count) * 2);

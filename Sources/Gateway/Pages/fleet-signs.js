@@ -1,6 +1,6 @@
 // The signs of the fleet map, by state in colour and in shape, so that every eye tells them apart: live is a blue disc,
 // stale an amber square, offline a grey cross; an arrow points where the driver is heading. Colours after Okabe and Ito
-// (https://jfly.uni-koeln.de/color/), from the style sheet. The map's canvas and the list's elements draw the same paths.
+// (https://jfly.uni-koeln.de/color/), from the style sheet. The map's canvas and the list draw the same paths.
 
 /** @typedef {import("/drover.js").Status["state"]} State */
 
@@ -12,6 +12,7 @@ const paths = {
   arrow: "M0-9 6.5 7 0 3.5-6.5 7z",
   dot: "M-4 0a4 4 0 1 1 8 0a4 4 0 1 1-8 0z",
 };
+const names = ["live", "live-ink", "stale", "stale-ink", "offline", "edge", "ink", "glass", "paper", "trail"];
 /** Half of the room that a sign takes with its edge, px. */
 const reach = 16;
 /** Arrows are drawn at so many angles: finer than anybody sees. */
@@ -28,7 +29,7 @@ export class Signs {
   /** To be called where the colour scheme has changed. */
   readColours() {
     const sheet = getComputedStyle(document.documentElement);
-    for (const name of ["live", "live-ink", "stale", "stale-ink", "offline", "edge", "ink", "glass", "paper", "trail"]) {
+    for (const name of names) {
       this.colours[name] = sheet.getPropertyValue(`--fleet-${name}`).trim();
     }
     this.#drawn.clear();

@@ -1,5 +1,5 @@
-// What the dispatcher's page asks the gateway for: the groups that are chosen, else what the key is limited to, else the box
-// that is in view or the area that was drawn.
+// What the dispatcher's page asks the gateway for: the groups that are chosen, else what the key is limited to, else the
+// box that is in view or the area that was drawn.
 
 /** @typedef {import("/drover.js").DroverClient} DroverClient */
 

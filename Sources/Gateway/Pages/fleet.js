@@ -43,8 +43,10 @@ const serverNow = () => client?.serverNow() ?? Date.now();
 const drivers = new FleetDrivers(settings, serverNow, mostDrivers);
 const area = new AreaFilter(map, () => filtered(true));
 const states = new StateFilter(byId("states"), () => filtered(false));
-const groups = new GroupFilter((ids) => {
-  watching.choose(ids);
+const groups = new GroupFilter(async (ids) => {
+  await watching.choose(ids);
+  refresh();
+  if (ids.length > 0) fit();
   sayCounts();
 });
 /** @param {Driver} driver */
@@ -66,7 +68,9 @@ let firstLook = true;
 let answered = false;
 let sayTimer = 0;
 
-exposeToTests(map, { describe }, () => client, { day: () => day.describe(), fleet: () => layer.describe() });
+exposeToTests(map, { describe }, () => client, {
+  day: () => day.describe(), fleet: () => layer.describe(), frames: () => layer.frames,
+});
 map.on("dragstart", () => { isGoingAlong = false; });
 map.on("movestart", () => { firstLook = watching.isEverywhere = false; });
 byId("search").oninput = () => {
@@ -173,9 +177,14 @@ async function offerGroups(current) {
 function fitAll() {
   if (!firstLook || drivers.size === 0 || day.isOpen) return;
   firstLook = watching.isEverywhere = false;
-  map.fitBounds(L.latLngBounds([...drivers.all()].map(({ position }) => position)), {
-    padding: [40, 40], maxZoom: 14, animate: false,
-  });
+  fit();
+}
+
+// Brings everybody into view who is shown.
+function fit() {
+  const places = [...drivers.all()].filter(isShown).map(({ position }) => position);
+  if (places.length === 0) return;
+  map.fitBounds(L.latLngBounds(places), { padding: [40, 40], maxZoom: 14, animate: false });
 }
 
 /** @param {Position[]} positions */
@@ -237,7 +246,7 @@ function follow(id) {
   if (!driver) return;
   if (isWatchedAlone(followed)) client?.subscribe([`driver:${followed}`]);
   const { lat, lng } = driver.glide.at(performance.now());
-  map.setView([lat, lng], Math.max(15, map.getZoom()));
+  map.setView([lat, lng], Math.max(15, map.getZoom()), stillness.matches ? { animate: false } : {});
   say(`${driver.id}, ${driver.state}.`);
 }
 
@@ -250,11 +259,14 @@ function leaveFleet() {
 }
 
 /** @param {string} id the driver whose day was shown */
-function returnToFleet(id) {
-  if (viewBefore) map.setView(viewBefore.center, viewBefore.zoom, { animate: false });
-  else firstLook = watching.isEverywhere = true;
-  fitAll();
+async function returnToFleet(id) {
+  list.refresh();
   list.focus(id);
+  if (viewBefore) return map.setView(viewBefore.center, viewBefore.zoom, { animate: false });
+  firstLook = watching.isEverywhere = true;
+  await watching.look();
+  refresh();
+  fitAll();
 }
 
 // Watched by its own name a driver stays on the map wherever it goes. A session sees nothing but what it names.
@@ -346,11 +358,11 @@ function summaryWords(count) {
 /** What browser tests see of each driver. */
 function describe() {
   return [...drivers.all()].map((driver) => {
-    const { id, position, state, x, y, isInView, cluster } = driver;
+    const { id, position, state, painted, x, y, isInView, cluster } = driver;
     const { lat, lng } = driver.glide.at(performance.now());
     return {
-      driver_id: id, lat, lng, targetLat: position.lat, targetLng: position.lng, state, x, y, is_in_view: isInView,
-      is_alone: cluster === null, is_shown: isShown(driver), heading: position.heading ?? null,
+      driver_id: id, lat, lng, targetLat: position.lat, targetLng: position.lng, state, painted, x, y,
+      is_in_view: isInView, is_alone: cluster === null, is_shown: isShown(driver), heading: position.heading ?? null,
       speed: position.speed ?? null,
     };
   });

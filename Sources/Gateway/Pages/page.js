@@ -143,7 +143,7 @@ export function setText(element, text) {
 
 // What browser tests look at.
 /** @param {any} map @param {{describe: () => object[]}} drivers @param {() => DroverClient|null} client
- * @param {Record<string, () => object>} [more] */
+ * @param {Record<string, () => unknown>} [more] */
 export function exposeToTests(map, drivers, client, more = {}) {
   Object.assign(window, {
     droverTest: {
