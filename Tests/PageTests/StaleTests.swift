@@ -20,7 +20,7 @@ extension PageTests {
                 const label = droverTest.fleet().names[0]?.text;
                 const paint = driver?.is_in_view ? \(Page.paint("driver.x + 7", "driver.y + 7")) : [0, 0, 0, 0];
                 return paint[3] === 255 && label
-                  ? { state: driver.state, colour: `rgb(${paint.slice(0, 3)})`, label, details } : undefined;
+                  ? { state: driver.painted, colour: `rgb(${paint.slice(0, 3)})`, label, details } : undefined;
               }
               return {
                 state: van.dataset.state,
