@@ -162,11 +162,13 @@ extension PageTests {
                 try gateway.ping(crowd.enumerated().filter { $0.offset % 9 > 1 }.map(\.element), secondsAgo: 2)
                 try gateway.ping(crowd.enumerated().filter { $0.offset % 9 == 1 }.map(\.element), secondsAgo: 700)
                 try gateway.ping(crowd.enumerated().filter { $0.offset % 9 == 0 }.map(\.element), secondsAgo: 1_300)
-                try gateway.assign(["van-0001", "van-0002"], to: "groups/east")
+                // By name they are watched, who is silent for long is shown too.
+                try gateway.assign(crowd.map(\.driver), to: "groups/toronto")
+                let session = try gateway.openSession(for: ["group:toronto"])
                 for look in LayoutTests.looks {
                     let page = try Page(browser, look)
                     defer { page.close() }
-                    try page.open(gateway.address(of: .fleet))
+                    try page.open(gateway.address(of: .fleet, token: session.token))
                     try page.waitForDrivers(3_000)
                     try page.wait(
                         "their states are told", "document.getElementById('summary').innerText.includes('live')")

@@ -60,7 +60,7 @@ extension PageTests {
                     #expect(states.suffix(4) == ["live", "stale", "offline", "live"])
                     for sight in sights {
                         let isLive = sight.state == "live"
-                        #expect(Self.isGrey(sight.colour) != isLive, "\(sight)")
+                        #expect(Self.isBlue(sight.colour) == isLive, "\(sight)")
                         #expect(sight.label.contains("ago") != isLive, "\(sight)")
                     }
                     let details = sights.map(\.details)
@@ -71,11 +71,10 @@ extension PageTests {
             }
         }
 
-        /// Whether the three parts of `rgb(…)` are nearly the same.
-        private static func isGrey(_ colour: String) -> Bool {
+        /// Whether a colour as `rgb(…)` is blue, which grey and amber are not.
+        private static func isBlue(_ colour: String) -> Bool {
             let parts = colour.split { !$0.isNumber }.prefix(3).compactMap { Int($0) }
-            guard let least = parts.min(), let most = parts.max() else { return false }
-            return most - least < 40
+            return parts.count == 3 && parts[2] > parts[0] + 60
         }
     }
 }

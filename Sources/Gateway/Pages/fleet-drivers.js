@@ -58,7 +58,14 @@ export class FleetDrivers {
     const now = performance.now();
     const driver = this.#drivers.get(position.driver_id);
     if (!driver) return this.#add(position, now);
-    if (position.recorded_at <= driver.position.recorded_at) return false;
+    if (position.recorded_at <= driver.position.recorded_at) {
+      // The same again says through what else the driver is seen.
+      if (position.recorded_at === driver.position.recorded_at && position.subjects) {
+        const subjects = new Set([...driver.position.subjects ?? [], ...position.subjects]);
+        driver.position = { ...driver.position, subjects: [...subjects] };
+      }
+      return false;
+    }
     this.#remember(driver);
     driver.glide.move(position, now);
     driver.position = position;

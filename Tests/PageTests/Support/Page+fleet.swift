@@ -89,9 +89,9 @@ func crowdOfDrivers(_ count: Int, step: Int = 0) -> [(driver: String, place: Pla
     return (0..<count).map { index in
         let number = String(index + 1)
         let name = "van-" + String(repeating: "0", count: 4 - number.count) + number
-        let place = Place(
-            lat: PageTests.toronto.lat + Double(index / columns - columns / 2) * 8e-4 + Double(step) * 6e-5,
-            lng: PageTests.toronto.lng + Double(index % columns - columns / 2) * 11e-4 + Double(step) * 9e-5)
-        return (name, place)
+        let lat = PageTests.toronto.lat + Double(index / columns - columns / 2) * 8e-4 + Double(step) * 6e-5
+        let lng = PageTests.toronto.lng + Double(index % columns - columns / 2) * 11e-4 + Double(step) * 9e-5
+        // As it comes back: to seven digits.
+        return (name, Place(lat: (lat * 1e7).rounded() / 1e7, lng: (lng * 1e7).rounded() / 1e7))
     }
 }
