@@ -16,6 +16,9 @@ import { ageWords } from "./words.js";
 /** With more in view only the chosen one shows its name, and signs are smaller. */
 export const crowd = 60;
 const crowdScale = 0.7;
+/** With so many they would cover each other else. */
+const throng = 1_500;
+const throngScale = 0.45;
 /** Drivers that are so far outside of the view are not drawn, px. */
 const outside = 24;
 /** How near to a driver a pointer has to be, px; a finger, too. */
@@ -170,7 +173,7 @@ export class FleetLayer {
       this.#clusters.arrange(shown, Math.round(this.map.getZoom()), isWanted, chosen);
     }
     const { isMoving, alone } = this.#place(now, size);
-    const scale = alone > crowd ? crowdScale : 1;
+    const scale = alone > throng ? throngScale : alone > crowd ? crowdScale : 1;
     if (isArranging) this.#arrangeNames(alone, scale);
     this.#ink.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.#ink.clearRect(0, 0, size.x, size.y);
@@ -238,6 +241,7 @@ export class FleetLayer {
       paintName(ink, signs, name.driver, name.text, scale);
     }
     if (chosen?.isInView) {
+      paintAim(ink, signs, chosen.x, chosen.y, 20);
       ink.setTransform(1, 0, 0, 1, 0, 0);
       this.#stamp(chosen, 1, ratio);
       ink.setTransform(ratio, 0, 0, ratio, 0, 0);

@@ -64,7 +64,7 @@ export function paintName(ink, { colours }, { x, y }, text, scale, isStrong = fa
   ink.fillText(text, x, top + 9);
 }
 
-// Where the chosen driver comes from, how exactly its place is known, and a ring that says it is the one.
+// Where the chosen driver comes from, and how exactly its place is known.
 /** @param {Ink} ink @param {Signs} signs @param {Driver} driver
  * @param {(lat: number, lng: number) => [number, number]} pixel @param {number} world its width, px */
 export function paintChosen(ink, { colours }, driver, pixel, world) {
@@ -91,7 +91,6 @@ export function paintChosen(ink, { colours }, driver, pixel, world) {
     ink.stroke();
     ink.globalAlpha = 1;
   }
-  paintAim(ink, { colours }, x, y, 20);
 }
 
 // A ring around what is chosen, or would be.
