@@ -66,6 +66,16 @@ extension Route {
         Route(.post, "/v1/webhooks/{name}", .writePings) { WebhookRoute($0, $1).receive() },
         Route(.get, "/v1/ingest") { $0.respond(Problem.upgradeRequired()) },
 
+        // In, of phone apps.
+        .phone(.post, "/overland") { OverlandRoute(phone: $0).receive() },
+        .phone(.get, "/overland") { OverlandRoute(phone: $0).greet() },
+        .phone(.post, "/api/v1/overland/batches") { OverlandRoute(phone: $0).receive() },
+        .phone(.get, "/api/v1/overland/batches") { OverlandRoute(phone: $0).greet() },
+        .phone(.get, "/osmand") { OsmAndRoute(phone: $0).receive() },
+        .phone(.post, "/osmand") { OsmAndRoute(phone: $0).receive() },
+        .phone(.get, "/gpslogger") { GPSLoggerRoute(phone: $0).receive() },
+        .phone(.post, "/gpslogger") { GPSLoggerRoute(phone: $0).receive() },
+
         // Out.
         Route(.get, "/v1/track") { $0.respond(Problem.upgradeRequired()) },
         Route(.get, "/v1/track/events", .readPositions) { call, credential in

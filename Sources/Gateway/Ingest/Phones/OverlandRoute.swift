@@ -1,0 +1,33 @@
+/// `/overland`: Overland for iOS and Android, and GPSLogger's Dawarich sender under Dawarich's own path.
+import Tracking
+import WebServer
+
+/// The route.
+struct OverlandRoute {
+    let phone: PhoneCall
+
+    /// Takes a batch of Features. The phone deletes them when it reads `"result":"ok"`, and keeps them for ever otherwise.
+    func receive() {
+        let assumedAccuracy = phone.assumedAccuracy
+        phone.take(
+            { (body, batch) throws(PingDecodingError) in
+                try OverlandPings.decode(
+                    body, into: &batch, maximumPings: PhoneCall.maximumPings, assumedAccuracy: assumedAccuracy)
+            },
+            reply: { _ in
+                WebResponse(type: "application/json", body: Array("{\"result\":\"ok\"}".utf8))
+            })
+    }
+
+    /// Answers Overland's question who is there, the `name` of which it shows above the map.
+    func greet() {
+        var writer = JSONWriter()
+        writer.raw("{\"name\":\"Drover\"")
+        if let driver = phone.driver {
+            writer.raw(",\"driver_id\":")
+            writer.id(driver)
+        }
+        writer.raw("}")
+        phone.call.respond(WebResponse(type: "application/json", body: writer.bytes))
+    }
+}
