@@ -17,6 +17,14 @@ extension Integration {
                                 none garb xses xjwt rkey rses rdev bare othr oses odev ojwt sess vjwt dev  lim  bjwt key
             POST pings          401  401  401  401  401  401  401  403  403  403  403  403  403  403  200  200  200  200
             POST webhook        401  401  401  401  401  401  401  403  404  403  404  403  403  403  404  404  404  404
+            POST /overland      401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /overland       401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /api/v1/overland/batches 401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /api/v1/overland/batches 401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /osmand        401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /osmand         401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /gpslogger     401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /gpslogger      401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
             WS ingest           4401 4401 4401 4401 4401 4401 4401 4403 rej  4403 rej  4403 4403 4403 ack  ack  ack  ack
             WS driver           4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   yes  yes  4403 yes  yes  yes
             WS order            4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   yes  yes  4403 yes  yes  yes
@@ -165,6 +173,11 @@ private final class AccessWorld {
             return try status("POST", "/v1/pings", token, ping.json)
         // No webhook is configured here: who may send one learns that.
         case "POST webhook": return try status("POST", "/v1/webhooks/nobody", token, "{}")
+        // Without positions, since a phone's are its own driver's whatever they say.
+        case "POST /overland", "POST /api/v1/overland/batches":
+            return try status("POST", String(row.dropFirst(5)), token, "{\"locations\":[]}")
+        case "POST /osmand": return try status("POST", "/osmand", token, "{\"location\":{}}")
+        case "POST /gpslogger": return try status("POST", "/gpslogger", token, "batt=83")
         case "WS ingest": return try ingest(token)
         case "WS driver": return try watch("driver:m-1", token)
         case "WS order": return try watch("order:m-o", token)
