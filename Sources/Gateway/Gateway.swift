@@ -25,6 +25,8 @@ final class Gateway: WebApplication {
     private(set) var erasures: ErasureWatch!
     /// Likewise.
     private(set) var shifts: ShiftWatch!
+    /// Likewise.
+    private(set) var rates: ReportRates!
     /// Set before `start`.
     var orders: OrderFollowing!
     let postgres: PostgresQuestions?
@@ -120,6 +122,7 @@ final class Gateway: WebApplication {
         memberships = Memberships(gateway: self)
         erasures = ErasureWatch(gateway: self)
         shifts = ShiftWatch(gateway: self)
+        rates = ReportRates(gateway: self)
         shiftsNow = { [unowned self] in shifts }
         onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
@@ -282,6 +285,7 @@ final class Gateway: WebApplication {
             pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
         orders.everySecond(now: now)
+        rates.everySecond(now: now)
         for handle in pipeline.fanout.takeOverrun() { closeSlowViewer(handle) }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { closeSlowViewer($0) }

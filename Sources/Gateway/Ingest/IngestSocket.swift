@@ -27,6 +27,8 @@ final class IngestSocket: CredentialSession {
     private var rejections: [(lsn: UInt64, json: [UInt8])] = []
     /// What the handshake says of the device's app.
     var app: String?
+    /// The time between two reports that the device was asked to keep, in milliseconds; 0 where nothing was asked.
+    private(set) var toldInterval = 0
     /// Where a device's last sign of life is noted; nil for a backend.
     private var driverSession: DriverSessions.Slot?
 
@@ -60,7 +62,16 @@ final class IngestSocket: CredentialSession {
             driverSession = gateway.driverSessions.connected(device, app: app, now: SystemClock.wallMicroseconds())
         }
         welcome(login)
+        if case .device(let driver, _) = sender {
+            gateway.rates.connected(self, of: driver, now: SystemClock.wallMicroseconds())
+        }
         resume()
+    }
+
+    /// Asks the device to report so often from now on.
+    func tell(interval milliseconds: Int) {
+        toldInterval = milliseconds
+        connection.sendQueued(text: Array("{\"rate\":{\"interval_ms\":\(milliseconds)}}".utf8))
     }
 
     override func closed() {
@@ -70,6 +81,7 @@ final class IngestSocket: CredentialSession {
         if let allowance { gateway.limits.release(allowance) }
         allowance = nil
         guard case .device(let driver, _) = sender else { return }
+        gateway.rates.disconnected(self, of: driver)
         // 1000 and 1001 are goodbyes (RFC 6455 section 7.4.1); all else may be a tunnel or a crash.
         let code = connection.peerCloseCode
         gateway.pipeline.fanout.deviceDisconnected(driver, saidGoodbye: code == 1000 || code == 1001)

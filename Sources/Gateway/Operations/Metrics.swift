@@ -64,6 +64,12 @@ struct Metrics {
         page.gauge(
             "drover_acknowledgements_waiting", "Frames and requests that wait for the journal",
             gateway.acknowledgements.count)
+        page.begin(
+            "drover_devices_asked", "gauge",
+            "Devices on WebSockets by the time between two reports that they were asked for")
+        for (interval, count) in gateway.rates.told.sorted(by: { $0.key < $1.key }) {
+            page.sample("drover_devices_asked", "interval_ms=\"\(interval)\"", count)
+        }
     }
 
     private func live(_ page: inout MetricsPage) {
