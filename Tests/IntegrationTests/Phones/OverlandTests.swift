@@ -24,15 +24,20 @@ extension Integration {
                 + #""geometry":{"type":"Point","coordinates":[13.404954,\#(latitude)]}}"#
         }
 
+        /// What a phone is asked to set while its driver is watched: `rates.watched_ms` is 3 s, the nearest that the app has
+        /// is 5.
+        private static let watched =
+            #","set":{"send_interval":"5s","main":{"min_time":"5s"},"trip":{"min_time":"5s"}}"#
+
         /// Sends a batch, which the phone must then delete: it reads `result` of a JSON object with a JSON media type.
         private func deliver(
-            _ scene: PhoneAppScene, _ body: String, head: [String] = head,
+            _ scene: PhoneAppScene, _ body: String, head: [String] = head, wish: String = watched,
             sourceLocation: SourceLocation = #_sourceLocation
         ) throws {
             let reply = try scene.send(head, body: body, sourceLocation: sourceLocation)
             #expect(reply.status == 200, "\(reply)", sourceLocation: sourceLocation)
             #expect(reply.headers["content-type"] == "application/json", sourceLocation: sourceLocation)
-            #expect(reply.body == #"{"result":"ok"}"#, sourceLocation: sourceLocation)
+            #expect(reply.body == #"{"result":"ok"\#(wish)}"#, sourceLocation: sourceLocation)
         }
 
         @Test func `a batch of Overland for iOS is kept, shown, and may be deleted on the phone`() throws {
@@ -209,12 +214,19 @@ extension Integration {
             #expect(try scene.rows().isEmpty)
         }
 
+        @Test func `a phone whose driver nobody watches is asked to report rarely`() throws {
+            let scene = try PhoneAppScene("overland-12", isWatched: false)
+            try deliver(
+                scene, #"{"locations":[\#(Self.fix(PhoneAppScene.start()))]}"#,
+                wish: #","set":{"send_interval":"15s","main":{"min_time":"10s"},"trip":{"min_time":"10s"}}"#)
+        }
+
         @Test func `a backend's key sends for the driver whom the device id names`() throws {
             let scene = try PhoneAppScene("overland-11")
             let at = PhoneAppScene.start()
             let head = Self.head.map { $0.replacingOccurrences(of: "TOKEN", with: scene.key) }
             let fix = Self.fix(at).replacingOccurrences(of: "my phone", with: scene.driver)
-            try deliver(scene, #"{"locations":[\#(fix),\#(Self.fix(at + 1_000))]}"#, head: head)
+            try deliver(scene, #"{"locations":[\#(fix),\#(Self.fix(at + 1_000))]}"#, head: head, wish: "")
             try scene.expectShown(at, latitude: 52.520008, longitude: 13.404954)
             // The other one names nobody.
             #expect(try scene.rows().count == 1)

@@ -15,13 +15,13 @@ final class PhoneAppScene {
     private let viewer: ScreenedViewer
 
     /// A driver of its own on a gateway that other tests use too.
-    init(_ driver: String) throws {
+    init(_ driver: String, isWatched: Bool = true) throws {
         let shared = try SharedGateway.get()
         (gateway, key, self.driver) = (shared.gateway, shared.key, driver)
         try gateway.awaitStores()
         token = try gateway.deviceToken(driver: driver)
         viewer = try ScreenedViewer(gateway, key)
-        try viewer.subscribe(["driver:\(driver)"])
+        if isWatched { try viewer.subscribe(["driver:\(driver)"]) }
     }
 
     /// A whole second of a minute ago, in epoch milliseconds: apps that send seconds lose nothing of it.

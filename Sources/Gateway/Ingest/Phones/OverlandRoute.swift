@@ -1,4 +1,5 @@
 /// `/overland`: Overland for iOS and Android, and GPSLogger's Dawarich sender under Dawarich's own path.
+import EventLoop
 import Tracking
 import WebServer
 
@@ -14,9 +15,16 @@ struct OverlandRoute {
                 try OverlandPings.decode(
                     body, into: &batch, maximumPings: PhoneCall.maximumPings, assumedAccuracy: assumedAccuracy)
             },
-            reply: { _ in
-                WebResponse(type: "application/json", body: Array("{\"result\":\"ok\"}".utf8))
-            })
+            reply: { _ in success })
+    }
+
+    /// What makes the phone delete the batch, and how often it should report where it is a driver's own: said every time, so
+    /// that a lost reply is made good by the next.
+    private var success: WebResponse {
+        let gateway = phone.gateway
+        let driver = phone.driver.flatMap { gateway.pipeline.drivers.index(of: $0) }
+        let interval = driver.map { gateway.rates.interval(of: $0, now: SystemClock.wallMicroseconds()) } ?? 0
+        return WebResponse(type: "application/json", body: Array(OverlandSettings.reply(interval: interval).utf8))
     }
 
     /// Answers Overland's question who is there, the `name` of which it shows above the map.
