@@ -14,10 +14,16 @@ final class PhoneAppScene {
     let token: String
     private let viewer: ScreenedViewer
 
-    /// A driver of its own on a gateway that other tests use too.
-    init(_ driver: String, isWatched: Bool = true) throws {
-        let shared = try SharedGateway.get()
-        (gateway, key, self.driver) = (shared.gateway, shared.key, driver)
+    /// A driver of its own, on a gateway that other tests use too unless some of its settings are to differ.
+    init(_ driver: String, isWatched: Bool = true, settings: [String: String] = [:]) throws {
+        if settings.isEmpty {
+            let shared = try SharedGateway.get()
+            (gateway, key) = (shared.gateway, shared.key)
+        } else {
+            gateway = try RunningGateway(settings: settings)
+            key = try gateway.key()
+        }
+        self.driver = driver
         try gateway.awaitStores()
         token = try gateway.deviceToken(driver: driver)
         viewer = try ScreenedViewer(gateway, key)

@@ -97,7 +97,7 @@ extension Integration {
         }
 
         @Test func `version 10's heartbeat without a place is a sign of life and no position`() throws {
-            let scene = try PhoneAppScene("traccar-6")
+            let scene = try PhoneAppScene("traccar-6", settings: ["history.sessions_s": "1"])
             let head = [
                 "POST /osmand HTTP/1.1", "Content-Type: application/x-www-form-urlencoded; charset=UTF-8",
                 "Authorization: Bearer TOKEN", "User-Agent: TraccarClient/10.1.0", "Host: 127.0.0.1",

@@ -62,7 +62,7 @@ private struct OverlandReader {
     mutating func document(
         _ scanner: inout JSONScanner, _ input: Span<UInt8>, _ batch: inout PingBatch
     ) throws(JSONError) {
-        var current = PingBatch()
+        var current: Int?
         try scanner.members(Self.names, input) { (scanner, member) throws(JSONError) in
             isOfOverland = true
             switch member {
@@ -70,10 +70,13 @@ private struct OverlandReader {
                 try scanner.elements(input) { (scanner) throws(JSONError) in
                     try feature(&scanner, input, &batch)
                 }
-            case .current: try feature(&scanner, input, &current)
+            case .current:
+                let count = batch.pings.count
+                try feature(&scanner, input, &batch)
+                if batch.pings.count > count { current = count }
             }
         }
-        batch.pings.insert(contentsOf: current.pings, at: 0)
+        if let current { batch.pings.insert(batch.pings.remove(at: current), at: 0) }
     }
 
     /// A Feature: appended where it is a fix.
