@@ -27,8 +27,9 @@ export class Fixes extends EventTarget {
   #session = "";
   #battery;
   /** @type {Ping|null} */ #latest = null;
-  /** The time of the newest fix that was reported. */
+  /** The time of the newest fix that was reported, and when that was. */
   #reportedAt = 0;
+  #reportedOn = 0;
   #askedAt = 0;
 
   /** @param {() => number|undefined} battery tells the charge in [0, 1] */
@@ -58,7 +59,7 @@ export class Fixes extends EventTarget {
     if (this.isOn) return;
     this.#session = crypto.randomUUID();
     this.#latest = null;
-    this.#reportedAt = 0;
+    this.#reportedAt = this.#reportedOn = 0;
     this.#askedAt = Date.now();
     this.#timer = setInterval(() => this.#everySecond(), 1_000);
     this.#restart();
@@ -96,8 +97,11 @@ export class Fixes extends EventTarget {
 
   #reportIfDue() {
     const ping = this.#latest;
-    if (!ping || ping.recorded_at - this.#reportedAt < this.interval * (1 - slack)) return;
+    const wait = this.#reportedOn + this.interval * (1 - slack) - Date.now();
+    // A clock that was set back must not silence the page.
+    if (!ping || ping.recorded_at <= this.#reportedAt || (wait > 0 && wait < this.interval)) return;
     this.#reportedAt = ping.recorded_at;
+    this.#reportedOn = Date.now();
     this.#emit("fix", ping);
   }
 
@@ -106,6 +110,8 @@ export class Fixes extends EventTarget {
   };
 
   #everySecond() {
+    // The last fix before a stop, which came too soon after the one before.
+    this.#reportIfDue();
     const now = Date.now();
     const last = Math.max(this.#latest?.recorded_at ?? 0, this.#askedAt);
     if (this.problem === "denied" || now - last < Math.max(restInterval, this.interval)) return;
