@@ -65,6 +65,8 @@ extension Route {
         },
         Route(.post, "/v1/webhooks/{name}", .writePings) { WebhookRoute($0, $1).receive() },
         Route(.get, "/v1/ingest") { $0.respond(Problem.upgradeRequired()) },
+        .phone(.post, "/locations") { LocationsRoute($0).receive() },
+        .phone(.put, "/locations") { LocationsRoute($0).receive() },
 
         // In, of phone apps.
         .phone(.post, "/overland") { OverlandRoute(phone: $0).receive() },

@@ -59,6 +59,8 @@ extension Integration {
             DELETE telemetry    401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE customer     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  403  200  200
             GET erasure         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  404  404  404
+            POST locations      401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  200  200  200
+            PUT locations       401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  200  200  200
             GET /metrics        401  401  401  401  401  401  401  200  403  403  403  403  403  403  403  200  200  200
             GET /healthz        200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
             GET /readyz         200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
@@ -171,6 +173,12 @@ private final class AccessWorld {
         case "POST pings":
             // A device's ping needs no name, a backend's does.
             return try status("POST", "/v1/pings", token, ping.json)
+        case "POST locations", "PUT locations":
+            // What m-1 has sent already: nobody's place changes. To a device the name is a label.
+            let record =
+                "{\"timestamp\":\(ping.recordedAt),\"coords\":{\"latitude\":10,\"longitude\":10,\"accuracy\":5}}"
+            let method = String(row.prefix { $0 != " " })
+            return try status(method, "/locations", token, "{\"location\":\(record),\"device_id\":\"m-1\"}")
         // No webhook is configured here: who may send one learns that.
         case "POST webhook": return try status("POST", "/v1/webhooks/nobody", token, "{}")
         // Without positions, since a phone's are its own driver's whatever they say.
