@@ -32,7 +32,6 @@ struct SocketPath: Sendable {
             let paths = table.keys.sorted().joined(separator: ", ")
             return .refuse(Problem.response(404, "not_found", "WebSockets are at \(paths)"))
         }
-        // Browsers may carry their credential among the subprotocols, which are `bearer.TOKEN` alone where none is spoken.
         let offered = request.subprotocols
         if let subprotocol = path.subprotocol, !offered.isEmpty, !offered.contains(subprotocol) {
             return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))

@@ -65,6 +65,9 @@ extension Route {
         },
         Route(.post, "/v1/webhooks/{name}", .writePings) { WebhookRoute($0, $1).receive() },
         Route(.get, "/v1/ingest") { $0.respond(Problem.upgradeRequired()) },
+        Route.phone(.post, "/pub") { OwnTracksRoute($0).receive() },
+        Route.phone(.post, "/owntracks") { OwnTracksRoute($0).receive() },
+        Route.phone(.post, "/api/v1/owntracks/points") { OwnTracksRoute($0).receive() },
 
         // Out.
         Route(.get, "/v1/track") { $0.respond(Problem.upgradeRequired()) },
@@ -81,6 +84,11 @@ extension Route {
         },
         Route(.get, "/v1/drivers/{id}/history", .readHistory) { HistoryRoute($0, $1).answer() },
         Route(.get, "/v1/drivers/{id}/trips", .readHistory) { TripsRoute($0, $1).answer() },
+        Route(.get, "/api/0/version", .readPositions) { RecorderRoutes($0, $1).tellVersion() },
+        Route(.get, "/api/0/list", .readPositions) { RecorderRoutes($0, $1).list() },
+        Route(.get, "/api/0/last", .readPositions) { RecorderRoutes($0, $1).last() },
+        Route(.get, "/api/0/locations", .readHistory) { RecorderLocationsRoute($0, $1).answer() },
+        Route(.get, "/ws/last") { $0.respond(Problem.upgradeRequired()) },
 
         // Steering: sessions, assignments, drivers' states, devices.
         Route(.post, "/v1/tracking-sessions", .writeSessions) { SessionRoutes($0, $1).create() },
