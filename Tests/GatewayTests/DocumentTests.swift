@@ -97,7 +97,8 @@ import Tracking
 
     @Test func `every code of a problem is described`() throws {
         var used: Set<String> = []
-        for path in try RepositoryFile.sources(of: "Sources/Gateway") + RepositoryFile.sources(of: "Sources/WebServer") {
+        for path in try RepositoryFile.sources(of: "Sources/Gateway") + RepositoryFile.sources(of: "Sources/WebServer")
+        {
             let source = try RepositoryFile.text(path)
             used.formUnion(source.matches(of: #/response\(\s*\d{3}, "([a-z_]+)"/#).map { String($0.1) })
             used.formUnion(source.matches(of: #/code: "([a-z_]+)"/#).map { String($0.1) })

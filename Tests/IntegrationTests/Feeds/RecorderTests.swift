@@ -12,7 +12,8 @@ extension Integration {
         private static let permissions = "pings:write,positions:read,history:read"
 
         private static func get(
-            _ gateway: RunningGateway, _ target: String, _ key: String, sourceLocation: SourceLocation = #_sourceLocation
+            _ gateway: RunningGateway, _ target: String, _ key: String,
+            sourceLocation: SourceLocation = #_sourceLocation
         ) throws -> JSON {
             let response = try gateway.http("GET", target, token: key)
             #expect(response.status == 200, "\(target): \(response.text)", sourceLocation: sourceLocation)
@@ -84,7 +85,8 @@ extension Integration {
         @Test func `lists and last positions are limited by user, device and fields`() throws {
             let gateway = try SharedGateway.get().gateway
             let key = try SharedGateway.get().key
-            try gateway.post([TestPing("limit-1", at: now() - 5_000), TestPing("limit-2", at: now() - 5_000)], token: key)
+            try gateway.post(
+                [TestPing("limit-1", at: now() - 5_000), TestPing("limit-2", at: now() - 5_000)], token: key)
             func last(_ query: String, headers: [(String, String)] = []) throws -> [String] {
                 let response = try gateway.http("GET", "/api/0/last" + query, token: key, headers: headers)
                 #expect(response.status == 200)
@@ -142,7 +144,8 @@ extension Integration {
             #expect(csv.count == 1_202 && csv[0].hasPrefix("tst,isotst,lat,lon,"))
             let xml = try text("&format=xml", type: "application/xml")
             #expect(try XMLPoints(xml).count == 1_200)
-            #expect(try text("&format=gpx", type: "application/gpx+xml").components(separatedBy: "<trkpt ").count == 1_201)
+            #expect(
+                try text("&format=gpx", type: "application/gpx+xml").components(separatedBy: "<trkpt ").count == 1_201)
 
             // A time covers its second, and a zone may be named.
             let second = Self.date(start + 5_000)
@@ -151,7 +154,8 @@ extension Integration {
                 #expect(one.compactMap { $0["tst"].integer } == [start / 1_000 + 5], "\(range)")
             }
             let day = second.prefix(10)
-            let all = try JSON(parsing: try text("&from=\(Self.date(start).prefix(10))&to=\(day)", type: "application/json"))
+            let all = try JSON(
+                parsing: try text("&from=\(Self.date(start).prefix(10))&to=\(day)", type: "application/json"))
             #expect(all["data"].array.count >= 1)
         }
 

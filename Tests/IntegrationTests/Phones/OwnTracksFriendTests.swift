@@ -35,7 +35,9 @@ extension Integration {
             return String(decoding: try #require(secret.open(Array(box))), as: UTF8.self)
         }
 
-        @Test func `friends are the others of the driver's groups, each with a card, a place and two characters`() throws {
+        @Test func `friends are the others of the driver's groups, each with a card, a place and two characters`()
+            throws
+        {
             let gateway = try RunningGateway()
             let key = try gateway.masterKey()
             try gateway.assign("groups/east", ["jane", "kim-17", "lee-17", "silent"], key: key)
@@ -109,7 +111,8 @@ extension Integration {
             #expect(!gateway.log.contains(Self.passphrase))
         }
 
-        @Test func `a passphrase that is known works while Postgres is away, an unknown one is asked for later`() throws {
+        @Test func `a passphrase that is known works while Postgres is away, an unknown one is asked for later`() throws
+        {
             let gateway = try RunningGateway(ownPostgres: true)
             try gateway.awaitStores()
             let known = OwnTracksPhone(gateway: gateway, system: .iOS, token: try Self.encrypted(gateway, "known"))
