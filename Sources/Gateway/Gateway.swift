@@ -44,6 +44,10 @@ final class Gateway: WebApplication {
     let writes: PlatformWrites
     /// Which devices report.
     let driverSessions: DriverSessions
+    /// What is remembered for phones with OwnTracks.
+    private(set) lazy var ownTracks = OwnTracksState(self)
+    /// The viewers that speak the protocol of OwnTracks' Recorder.
+    private(set) lazy var recorder = RecorderFeed(gateway: self)
     /// A driver was put into service or out of it, here or by another gateway.
     var onDriverState: ((DriverID) -> Void)?
     let log: Logger
@@ -197,6 +201,7 @@ final class Gateway: WebApplication {
         writes.close()
         watching?.close()
         systemDatabase?.close()
+        recorder.close()
     }
 
     /// A number that no other connection or request of this process has.
@@ -346,22 +351,7 @@ final class Gateway: WebApplication {
     }
 
     override func upgrade(_ request: WebRequest, on connection: WebConnection) -> UpgradeDecision {
-        let paths = ["/v1/ingest": "drover.ingest.v1", "/v1/track": "drover.v1"]
-        guard let subprotocol = paths[request.path] else {
-            return .refuse(Problem.response(404, "not_found", "WebSockets are at /v1/ingest and /v1/track"))
-        }
-        if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
-            return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
-        }
-        if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
-        let token = PresentedToken(request)
-        let session =
-            request.path == "/v1/ingest"
-            ? IngestSocket(connection, gateway: self, token: token)
-            : TrackSocket(connection, gateway: self, token: token)
-        session.client = NetworkAddress(request.peer)
-        (session as? IngestSocket)?.app = DriverSessions.app(request)
-        return .accept(session)
+        SocketPath.decide(request, on: connection, of: self)
     }
 
     /// A viewer's socket has room again.

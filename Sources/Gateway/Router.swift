@@ -77,6 +77,9 @@ extension Route {
         .phone(.post, "/osmand") { OsmAndRoute(phone: $0).receive() },
         .phone(.get, "/gpslogger") { GPSLoggerRoute(phone: $0).receive() },
         .phone(.post, "/gpslogger") { GPSLoggerRoute(phone: $0).receive() },
+        .phone(.post, "/pub") { OwnTracksRoute($0).receive() },
+        .phone(.post, "/owntracks") { OwnTracksRoute($0).receive() },
+        .phone(.post, "/api/v1/owntracks/points") { OwnTracksRoute($0).receive() },
 
         // Out.
         Route(.get, "/v1/track") { $0.respond(Problem.upgradeRequired()) },
@@ -93,6 +96,11 @@ extension Route {
         },
         Route(.get, "/v1/drivers/{id}/history", .readHistory) { HistoryRoute($0, $1).answer() },
         Route(.get, "/v1/drivers/{id}/trips", .readHistory) { TripsRoute($0, $1).answer() },
+        Route(.get, "/api/0/version", .readPositions) { RecorderRoutes($0, $1).tellVersion() },
+        Route(.get, "/api/0/list", .readPositions) { RecorderRoutes($0, $1).list() },
+        Route(.get, "/api/0/last", .readPositions) { RecorderRoutes($0, $1).last() },
+        Route(.get, "/api/0/locations", .readHistory) { RecorderLocationsRoute($0, $1).answer() },
+        Route(.get, "/ws/last") { $0.respond(Problem.upgradeRequired()) },
 
         // Steering: sessions, assignments, drivers' states, devices.
         Route(.post, "/v1/tracking-sessions", .writeSessions) { SessionRoutes($0, $1).create() },
