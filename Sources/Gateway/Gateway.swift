@@ -27,6 +27,8 @@ final class Gateway: WebApplication {
     private(set) var shifts: ShiftWatch!
     /// Likewise.
     private(set) var rates: ReportRates!
+    /// Likewise.
+    private(set) var lane: BacklogLane!
     /// Set before `start`.
     var orders: OrderFollowing!
     let postgres: PostgresQuestions?
@@ -127,6 +129,7 @@ final class Gateway: WebApplication {
         erasures = ErasureWatch(gateway: self)
         shifts = ShiftWatch(gateway: self)
         rates = ReportRates(gateway: self)
+        lane = BacklogLane(gateway: self)
         shiftsNow = { [unowned self] in shifts }
         onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
@@ -161,6 +164,7 @@ final class Gateway: WebApplication {
         }
         driverSessions.start(loop)
         shifts.start()
+        lane.start(loop)
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -176,6 +180,7 @@ final class Gateway: WebApplication {
     /// Takes no more pings; what was taken goes on to be acknowledged.
     func stopAccepting() {
         isAccepting = false
+        lane.refuseAll("shutting down")
     }
 
     /// Why the decoded batch cannot be taken now; nil where it can.
@@ -198,6 +203,7 @@ final class Gateway: WebApplication {
         access.close()
         erasures.close()
         shifts.close()
+        lane.close()
         writes.close()
         watching?.close()
         systemDatabase?.close()
@@ -232,6 +238,7 @@ final class Gateway: WebApplication {
     }
 
     private func endOfTurn() {
+        lane.work()
         submitSoon()
         if let server {
             acknowledgements.release(
