@@ -47,6 +47,7 @@ let package = Package(
 
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZstandard", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CQRCode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         .systemLibrary(name: "CProcessor"),
 
@@ -63,12 +64,14 @@ let package = Package(
         .target(name: "WebServer", dependencies: ["CLibwebsockets", "CUV", "EventLoop"], swiftSettings: hot),
         .target(name: "WebhookClient", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "Zstandard", dependencies: ["CZstandard"], swiftSettings: strict),
+        .target(name: "QRCode", dependencies: ["CQRCode"], swiftSettings: strict),
 
         // The one place where they meet.
         .target(
             name: "Gateway",
             dependencies: [
-                "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "RedisClient", "Tracking",
+                "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "QRCode", "RedisClient",
+                "Tracking",
                 "WebServer", "WebhookClient", "Yams", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
