@@ -64,6 +64,18 @@ final class Pipeline {
         try PingDecoder.decode(bytes, into: &batch, maximumPings: maximumPings, allowsEnvelope: allowsEnvelope)
     }
 
+    /// The same of a phone app's document.
+    func decode<Result>(
+        _ bytes: Span<UInt8>, by decoder: (Span<UInt8>, inout PingBatch) throws(PingDecodingError) -> Result
+    ) throws(PingDecodingError) -> Result {
+        try decoder(bytes, &batch)
+    }
+
+    /// The batch's names of drivers are labels: who sends it is who it is about.
+    func dropNames() {
+        batch.dropNames()
+    }
+
     /// The same of GeoJSON.
     func decodeFeatures(_ bytes: Span<UInt8>, maximumPings: Int) throws(PingDecodingError) {
         try GeoJSONPings.decode(bytes, into: &batch, maximumPings: maximumPings)

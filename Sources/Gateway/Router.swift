@@ -23,6 +23,8 @@ struct Route: Sendable {
     let path: String
     /// Nil: open to everybody.
     let permission: Permission?
+    /// Phone apps call it, which know no 429.
+    var isOfPhones = false
     /// Whom it is open to all the same.
     fileprivate let isOpen: @Sendable (RouteCall) -> Bool
     fileprivate let handle: @Sendable (RouteCall, Credential?) -> Void
@@ -144,6 +146,10 @@ struct Router {
     func route(_ request: WebRequest, on connection: WebConnection) {
         var call = RouteCall(gateway: gateway, request: request, connection: connection)
         guard let routes = Self.fixed[request.path] ?? Self.match(&call) else { return page(call) }
+        if routes.contains(where: \.isOfPhones) {
+            let connection = connection
+            connection.onReply = { [weak connection] in connection?.respond(PhoneCall.translate($0)) }
+        }
         // What needs no credential is for everybody, as often as they like.
         if routes.contains(where: { $0.permission != nil && !$0.isOpen(call) }) {
             guard gateway.limits.admits(request, on: connection, isKnown: true) else { return }

@@ -45,7 +45,7 @@ struct MigrationTests {
             tables.text(0, 0)
                 == "active_driver_locations api_audit_logs api_keys audit_key driver_assignments driver_devices driver_groups "
                 + "driver_location_changes driver_location_events driver_location_hourly driver_sessions driver_states erasures "
-                + "history_archives history_generation history_place ingest_checkpoints ingest_dead_letters order_events order_progress "
+                + "history_archives history_generation history_place ingest_checkpoints ingest_dead_letters order_destinations order_events order_progress "
                 + "schema_migrations "
                 + "tracking_sessions")
     }

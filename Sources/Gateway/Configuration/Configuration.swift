@@ -82,6 +82,24 @@ public struct Configuration: Sendable, Equatable {
     public var judgeRejectZeroIsland = true
     /// Whether simulated positions are refused.
     public var judgeRejectMock = false
+    /// Accuracy of phones that send 0 or nothing because they know none, in metres; 0 refuses such points.
+    public var phonesAssumedAccuracyMetres = 20.0
+    /// Whether OwnTracks is told where the others of its driver's groups are.
+    public var phonesFriends = true
+    /// Age from which pings are backlog, which waits for live ones, in seconds.
+    public var laneAgeSeconds = 60
+    /// Most memory for backlog that waits, in MiB.
+    public var laneMiB = 64
+    /// Time between pings that a watched driver near its destination is asked for, in milliseconds; 0 asks for nothing.
+    public var ratesNearMilliseconds = 1_000
+    /// The same of a watched driver.
+    public var ratesWatchedMilliseconds = 3_000
+    /// The same of a driver whom nobody watches.
+    public var ratesIdleMilliseconds = 15_000
+    /// How near its destination a driver is near, in metres.
+    public var ratesNearMetres = 1_000
+    /// The operator's UUID in MDS feeds; empty: there are none.
+    public var mdsProviderID = ""
     /// Least time between two pushes to viewers, in milliseconds.
     public var liveTickMilliseconds = 20
     /// Age at which a driver is stale, in seconds.

@@ -165,6 +165,20 @@ enum Settings {
                 "judge.maximum_implied_speed_mps", \.judgeMaximumImpliedSpeed, 1...1_000, "m/s", "above this is a jump"),
             .flag("judge.reject_zero_island", \.judgeRejectZeroIsland, "refuse exactly 0,0"),
             .flag("judge.reject_mock", \.judgeRejectMock, "refuse simulated positions"),
+            .number(
+                "phones.assumed_accuracy_m", \.phonesAssumedAccuracyMetres, 0...199, "m",
+                "accuracy of phones that know none; 0 refuses them"),
+            .flag("phones.friends", \.phonesFriends, "tell OwnTracks where the others of its driver's groups are"),
+            .integer("lane.age_s", \.laneAgeSeconds, 1...86_400, "s", "age from which pings are backlog"),
+            .integer("lane.mib", \.laneMiB, 1...16_384, "MiB", "most memory for backlog that waits"),
+            .integer(
+                "rates.near_ms", \.ratesNearMilliseconds, 0...3_600_000, "ms",
+                "time between pings of who is watched and near; 0 leaves it to devices"),
+            .integer(
+                "rates.watched_ms", \.ratesWatchedMilliseconds, 0...3_600_000, "ms", "the same of who is watched"),
+            .integer("rates.idle_ms", \.ratesIdleMilliseconds, 0...3_600_000, "ms", "the same of all others"),
+            .integer("rates.near_m", \.ratesNearMetres, 0...100_000, "m", "how near a destination is near"),
+            .text("mds.provider_id", \.mdsProviderID, "the operator's UUID in MDS feeds; empty serves none"),
             .integer("live.tick_ms", \.liveTickMilliseconds, 1...1_000, "ms", "least time between two pushes"),
             .integer("live.stale_s", \.liveStaleSeconds, 1...86_400, "s", "age at which a driver is stale"),
             .integer("live.offline_s", \.liveOfflineSeconds, 1...86_400, "s", "age at which a driver is offline"),

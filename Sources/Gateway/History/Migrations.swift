@@ -23,6 +23,7 @@ struct Migration: Sendable {
         Migration(2, "access", PackageResources._002_access_sql),
         Migration(3, "history", PackageResources._003_history_sql),
         Migration(4, "systems", PackageResources._004_systems_sql),
+        Migration(5, "phones", PackageResources._005_phones_sql),
     ]
 }
 

@@ -14,19 +14,10 @@ struct PingsRoute {
     /// A request whose credential has `pings:write`.
     func receive(_ request: WebRequest, from credential: Credential, on connection: WebConnection) {
         if let problem = mediaTypeProblem(request) { return connection.respond(problem) }
-        switch credential.party {
-        case .viewer: connection.respond(Problem.forbidden(.writePings))
-        case .backend: take(request, .backend(ScopedDrivers(credential, gateway: gateway)), credential, connection)
-        case .device(let id):
-            if let device = DriverSessionKey(credential) {
-                gateway.driverSessions.requested(
-                    device, app: DriverSessions.app(request), now: SystemClock.wallMicroseconds())
-            }
-            gateway.directory.load([id]) {
-                guard let driver = gateway.pipeline.drivers.index(of: id) else { return }
-                take(request, .device(driver, id), credential, connection)
-            }
-        }
+        PingIntake(
+            gateway: gateway, request: request, credential: credential, connection: connection,
+            decode: { _ in decode(request) }, reply: response
+        ).start()
     }
 
     private func mediaTypeProblem(_ request: WebRequest) -> WebResponse? {
@@ -46,64 +37,20 @@ struct PingsRoute {
         return type.filter { $0 != " " }
     }
 
-    private func decode(_ request: WebRequest) throws(PingDecodingError) {
-        let pipeline = gateway.pipeline
-        if mediaType(request) == GeoJSONPositions.mediaType {
-            try pipeline.decodeFeatures(request.body.span, maximumPings: Self.maximumPings)
-        } else {
-            try pipeline.decode(request.body.span, maximumPings: Self.maximumPings, allowsEnvelope: true)
-        }
-    }
-
-    private func take(
-        _ request: WebRequest, _ sender: Sender, _ credential: Credential, _ connection: WebConnection
-    ) {
+    /// Fills the batch, or says why not.
+    private func decode(_ request: WebRequest) -> WebResponse? {
         let pipeline = gateway.pipeline
         do {
-            try decode(request)
-        } catch {
-            return connection.respond(refusal(error, of: request))
-        }
-        guard !pipeline.batch.pings.isEmpty else {
-            return connection.respond(Problem.response(400, "bad_request", "no pings in the request"))
-        }
-        if case .device(_, let own) = sender,
-            pipeline.batch.pings.contains(where: { $0.driver != nil && $0.driver != own })
-        {
-            return connection.respond(
-                Problem.response(
-                    403, "driver_mismatch", "driver_id is not this credential's driver; nothing was stored"))
-        }
-        guard pipeline.resolve(sender) else {
-            gateway.load(pipeline.unknown, of: sender) { isLoaded in
-                guard isLoaded else {
-                    return connection.respond(
-                        Problem.unavailable("drivers cannot be looked up now; nothing was stored"))
-                }
-                take(request, sender, credential, connection)
+            if mediaType(request) == GeoJSONPositions.mediaType {
+                try pipeline.decodeFeatures(request.body.span, maximumPings: Self.maximumPings)
+            } else {
+                try pipeline.decode(request.body.span, maximumPings: Self.maximumPings, allowsEnvelope: true)
             }
-            return
+        } catch {
+            return refusal(error, of: request)
         }
-        if case .backend = sender, pipeline.namesForeignDriver {
-            return connection.respond(
-                Problem.response(
-                    403, "driver_mismatch", "a driver_id is not within this credential's subjects; nothing was stored"))
-        }
-        if let obstacle = gateway.obstacle {
-            return connection.respond(Problem.unavailable(obstacle + "; nothing was stored, send it again"))
-        }
-        let now = SystemClock.wallMicroseconds()
-        let limits = gateway.limits
-        let allowance = limits.hold(credential, now: now)
-        defer { limits.release(allowance) }
-        guard limits.take(pipeline.batch.pings.count, allowance, now: now) else {
-            let standing = limits.refuse(pipeline.batch.pings.count, allowance, now: now)
-            return connection.respond(standing.pingsProblem)
-        }
-        pipeline.process(sender, now: now)
-        gateway.acknowledgements.wait(
-            for: pipeline.journal.appendedLSN,
-            reply: PendingReply(serial: gateway.nextSerial(), response: response(now)), on: connection, receivedAt: now)
+        return pipeline.batch.pings.isEmpty
+            ? Problem.response(400, "bad_request", "no pings in the request") : nil
     }
 
     private func refusal(_ error: PingDecodingError, of request: WebRequest) -> WebResponse {

@@ -92,6 +92,11 @@ public struct PingBatch: Sendable {
         pings.reserveCapacity(64)
     }
 
+    /// Forgets which drivers the payload names.
+    public mutating func dropNames() {
+        for index in pings.indices { pings[index].driver = nil }
+    }
+
     mutating func removeAll() {
         pings.removeAll(keepingCapacity: true)
     }
