@@ -97,17 +97,7 @@ import Tracking
 
     @Test func `every code of a problem is described`() throws {
         var used: Set<String> = []
-        for path in [
-            "Sources/Gateway/Router.swift", "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/PingsRoute.swift",
-            "Sources/WebServer/RequestHead.swift", "Sources/WebServer/FrontDoor.swift",
-            "Sources/WebServer/Arrivals.swift",
-            "Sources/Gateway/Drivers/DriverRoutes.swift", "Sources/Gateway/Operations/Problem.swift",
-            "Sources/Gateway/Operations/RequestBody.swift", "Sources/Gateway/Sessions/SessionRoutes.swift",
-            "Sources/Gateway/Devices/DeviceRoutes.swift",
-            "Sources/Gateway/Limits/RateLimitReplies.swift",
-            "Sources/WebServer/DoorChecks.swift", "Sources/WebServer/WebServer.swift",
-            "Sources/WebServer/WebServerCallback.swift",
-        ] {
+        for path in try RepositoryFile.sources(of: "Sources/Gateway") + RepositoryFile.sources(of: "Sources/WebServer") {
             let source = try RepositoryFile.text(path)
             used.formUnion(source.matches(of: #/response\(\s*\d{3}, "([a-z_]+)"/#).map { String($0.1) })
             used.formUnion(source.matches(of: #/code: "([a-z_]+)"/#).map { String($0.1) })

@@ -38,7 +38,7 @@ struct PhoneCall {
             gateway: gateway, request: request, credential: credential, connection: call.connection,
             namesAreLabels: true,
             decode: { pipeline in
-                do {
+                do throws(PingDecodingError) {
                     try pipeline.decode(request.body.span, by: decode)
                     return nil
                 } catch {
