@@ -1,5 +1,6 @@
 /// OwnTracks: an `.otrc` file, or a link with the same file in it, which iOS and Android both understand
 /// (owntracks/booklet, docs/features/remoteconfig.md, "URL config"; the members: docs/tech/json.md, `_type=configuration`).
+import Tracking
 
 extension AppSetUp {
     static func ownTracks(_ device: DeviceSetUp) -> AppSetUp {

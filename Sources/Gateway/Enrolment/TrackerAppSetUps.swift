@@ -1,4 +1,5 @@
 /// The apps from the stores beside OwnTracks: Overland, Traccar Client, GPSLogger and OsmAnd.
+import Tracking
 
 extension AppSetUp {
     /// aaronpk/Overland-iOS, README.md, "Configuration by Custom URL": url, token and device_id, percent-encoded.

@@ -55,25 +55,26 @@ struct ModificationTime {
 /// Dates as HTTP has them, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7; the two obsolete forms are
 /// not read). The names are the C locale's, which the process never leaves.
 private enum HTTPDate {
-    private static let format = "%a, %d %b %Y %H:%M:%S GMT"
-
     /// The text of a second since 1970.
     static func text(_ second: Int64) -> String {
         var time = time_t(second)
         var parts = tm()
         gmtime_r(&time, &parts)
         var text = [CChar](repeating: 0, count: 40)
-        let length = strftime(&text, text.count, format, &parts)
+        let length = strftime(&text, text.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
         return String(decoding: text.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// The second since 1970 that a text names; nil where it is no such date.
+    /// The second since 1970 that a text names; nil where it is no such date. The day of the week says nothing new.
     static func second(_ text: String) -> Int64? {
-        var parts = tm()
-        let isWhole = text.withCString { start in
-            // strptime gives the end of what it has read.
-            strptime(start, format, &parts).map { $0.pointee == 0 } ?? false
-        }
-        return isWhole ? Int64(timegm(&parts)) : nil
+        let parts = text.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 6, parts[5] == "GMT", let month = months.firstIndex(of: String(parts[2])),
+            let stamp = ShortText("\(parts[3])-\(month < 9 ? "0" : "")\(month + 1)-\(parts[1])T\(parts[4])Z")
+        else { return nil }
+        return Timestamp.parse(stamp).map { $0 / 1_000_000 }
     }
+
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
 }
