@@ -13,10 +13,7 @@ struct Assets {
         init(_ type: String, _ body: [UInt8]) {
             self.type = type
             self.body = body
-            // FNV-1a tells versions of a file apart, which is all an ETag has to do.
-            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-            for byte in body { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            tag = "\"\(String(hash, radix: 16))\""
+            tag = EntityTag.of(body)
         }
     }
 
@@ -34,6 +31,7 @@ struct Assets {
         assets["/map"] = Asset(html, PackageResources.map_html)
         assets["/fleet"] = Asset(html, PackageResources.fleet_html)
         assets["/driver"] = Asset(html, PackageResources.driver_html)
+        assets["/enroll"] = Asset(html, PackageResources.enroll_html)
         assets["/drover.js"] = Asset(script, Self.clientModule())
         for (name, body) in [
             ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
@@ -46,12 +44,14 @@ struct Assets {
             ("driver", PackageResources.driver_js), ("driver-fixes", PackageResources.driver_fixes_js),
             ("driver-link", PackageResources.driver_link_js), ("driver-queue", PackageResources.driver_queue_js),
             ("driver-words", PackageResources.driver_words_js),
+            ("clock", PackageResources.clock_js), ("enroll", PackageResources.enroll_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
         assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
         assets["/assets/driver.css"] = Asset(style, PackageResources.driver_css)
+        assets["/assets/enroll.css"] = Asset(style, PackageResources.enroll_css)
         assets["/openapi.yaml"] = Asset(yaml, PackageResources.openapi_yaml)
         assets["/asyncapi.yaml"] = Asset(yaml, PackageResources.asyncapi_yaml)
         assets["/assets/settings.json"] = Asset("application/json", Self.settings(configuration))
@@ -77,6 +77,7 @@ struct Assets {
             return tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : tag
         }
         if known?.contains(asset.tag) == true { return WebResponse(status: 304, headers: headers) }
+        if EntityTag.isKnown(asset.tag, to: request) { return WebResponse(status: 304, headers: headers) }
         return WebResponse(type: asset.type, body: asset.body, headers: headers)
     }
 

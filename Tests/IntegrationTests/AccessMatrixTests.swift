@@ -53,6 +53,10 @@ extension Integration {
             PUT members         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT member          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE member       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET /fleet.geojson  401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET feed            401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET vehicles        401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET vehicle         401  401  401  401  401  401  401  403  404  404  403  404  404  404  403  404  404  404
             GET history         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET locations       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET trips           401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
@@ -61,6 +65,7 @@ extension Integration {
             GET devices         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             POST device         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             DELETE device       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  204  204  204
+            GET enrolment       401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  403  403  403
             DELETE telemetry    401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE customer     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  403  200  200
             GET erasure         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  404  404  404
@@ -98,6 +103,7 @@ extension Integration {
 /// Two brands on one gateway: ours, whose ids begin with `m-`, and another.
 private final class AccessWorld {
     static let box = "43,-80,44,-79"
+    private static let operatorID = "0d5b3a90-9f1c-4c54-9d27-4f6c3e0a9b11"
     let gateway: RunningGateway
     private(set) var tokens: [String: String] = [:]
     private let master: String
@@ -113,6 +119,7 @@ private final class AccessWorld {
         gateway.set("access.jwks_file", keySet)
         // From nowhere are metrics open, so that the table has the credential's part.
         gateway.set("web.metrics_from", "")
+        gateway.set("mds.provider_id", Self.operatorID)
         try gateway.start()
         let all =
             "pings:write,positions:read,history:read,sessions:write,assignments:write,devices:write,telemetry:erase"
@@ -224,6 +231,11 @@ private final class AccessWorld {
         // It is in service already, so that no other row is concerned.
         case "PUT driver": return try status("PUT", "/v1/drivers/m-1", token, "{\"is_active\":true}")
         case "GET devices": return try status("GET", "/v1/drivers/m-1/devices", token)
+        case "GET enrolment": return try status("GET", "/v1/enrolment", token)
+        case "GET feed": return try status("GET", "/gtfs-rt/vehicle-positions.pb", token)
+        case "GET vehicles": return try status("GET", "/mds/vehicles/status", token)
+        // Of a vehicle that is not there: whom it is shown to, the feeds' own tests tell.
+        case "GET vehicle": return try status("GET", "/mds/vehicles/status/\(Self.operatorID)", token)
         case "POST device": return try status("POST", "/v1/drivers/m-1/devices", token, "{\"name\":\"phone\"}")
         case "DELETE device":
             return try status("DELETE", "/v1/drivers/m-1/devices/\(try device("m-1").id)", token)
