@@ -13,10 +13,7 @@ struct Assets {
         init(_ type: String, _ body: [UInt8]) {
             self.type = type
             self.body = body
-            // FNV-1a tells versions of a file apart, which is all an ETag has to do.
-            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-            for byte in body { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            tag = "\"\(String(hash, radix: 16))\""
+            tag = EntityTag.of(body)
         }
     }
 
@@ -33,6 +30,8 @@ struct Assets {
         let yaml = "application/yaml"
         assets["/map"] = Asset(html, PackageResources.map_html)
         assets["/fleet"] = Asset(html, PackageResources.fleet_html)
+        assets["/driver"] = Asset(html, PackageResources.driver_html)
+        assets["/enroll"] = Asset(html, PackageResources.enroll_html)
         assets["/drover.js"] = Asset(script, Self.clientModule())
         for (name, body) in [
             ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
@@ -41,12 +40,18 @@ struct Assets {
             ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
             ("day", PackageResources.day_js), ("past", PackageResources.past_js), ("track", PackageResources.track_js),
             ("trace", PackageResources.trace_js), ("player", PackageResources.player_js),
-            ("clock", PackageResources.clock_js),
+            ("clock", PackageResources.clock_js), ("timing", PackageResources.timing_js),
+            ("driver", PackageResources.driver_js), ("driver-fixes", PackageResources.driver_fixes_js),
+            ("driver-link", PackageResources.driver_link_js), ("driver-queue", PackageResources.driver_queue_js),
+            ("driver-words", PackageResources.driver_words_js),
+            ("clock", PackageResources.clock_js), ("enroll", PackageResources.enroll_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
         assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
+        assets["/assets/driver.css"] = Asset(style, PackageResources.driver_css)
+        assets["/assets/enroll.css"] = Asset(style, PackageResources.enroll_css)
         assets["/openapi.yaml"] = Asset(yaml, PackageResources.openapi_yaml)
         assets["/asyncapi.yaml"] = Asset(yaml, PackageResources.asyncapi_yaml)
         assets["/assets/settings.json"] = Asset("application/json", Self.settings(configuration))
@@ -57,16 +62,22 @@ struct Assets {
     func response(to request: WebRequest) -> WebResponse? {
         if request.path == "/" { return WebResponse(status: 302, headers: [("Location", "/fleet")]) }
         guard let asset = assets[request.path] else { return nil }
-        let headers = [
+        var headers = [
             ("ETag", asset.tag), ("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"), ("Content-Security-Policy", contentSecurityPolicy),
         ]
+        if request.path == "/driver" {
+            // What the page needs of the device, and nothing else of what pages like to ask for.
+            headers.append(
+                ("Permissions-Policy", "geolocation=(self), screen-wake-lock=(self), camera=(), microphone=()"))
+        }
         // RFC 9110 section 13.1.2: a list, compared weakly, since a proxy that compresses makes our tags weak.
         let known = request.headers["if-none-match"]?.split(separator: ",").map { tag in
             let tag = tag.trimmingCharacters(in: .whitespaces)
             return tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : tag
         }
         if known?.contains(asset.tag) == true { return WebResponse(status: 304, headers: headers) }
+        if EntityTag.isKnown(asset.tag, to: request) { return WebResponse(status: 304, headers: headers) }
         return WebResponse(type: asset.type, body: asset.body, headers: headers)
     }
 

@@ -47,6 +47,9 @@ struct RequestBody {
         }
     }
 
+    /// Whether there is such a member.
+    func has(_ name: String) -> Bool { member(name) != nil }
+
     /// A whole number within `range`; nil where there is none.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(RequestRefusal) -> Int? {
         guard let value = member(name) else { return nil }
