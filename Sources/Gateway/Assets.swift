@@ -34,6 +34,7 @@ struct Assets {
         assets["/map"] = Asset(html, PackageResources.map_html)
         assets["/fleet"] = Asset(html, PackageResources.fleet_html)
         assets["/drover.js"] = Asset(script, Self.clientModule())
+        assets["/drover.d.ts"] = Asset("application/typescript; charset=utf-8", PackageResources.drover_d_ts)
         for (name, body) in [
             ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
             ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
@@ -41,11 +42,13 @@ struct Assets {
             ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
             ("day", PackageResources.day_js), ("past", PackageResources.past_js), ("track", PackageResources.track_js),
             ("trace", PackageResources.trace_js), ("player", PackageResources.player_js),
-            ("clock", PackageResources.clock_js),
+            ("clock", PackageResources.clock_js), ("trails", PackageResources.trails_js),
+            ("goals", PackageResources.goals_js), ("forecast", PackageResources.forecast_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
+        assets["/assets/customer.css"] = Asset(style, PackageResources.customer_css)
         assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
         assets["/openapi.yaml"] = Asset(yaml, PackageResources.openapi_yaml)
         assets["/asyncapi.yaml"] = Asset(yaml, PackageResources.asyncapi_yaml)

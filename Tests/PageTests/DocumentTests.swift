@@ -9,6 +9,7 @@ extension PageTests {
         private static let types = [
             "/map": "text/html; charset=utf-8", "/fleet": "text/html; charset=utf-8",
             "/drover.js": "text/javascript; charset=utf-8",
+            "/drover.d.ts": "application/typescript; charset=utf-8",
             "/assets/leaflet/leaflet.js": "text/javascript; charset=utf-8",
             "/assets/pages.css": "text/css; charset=utf-8", "/assets/leaflet/leaflet.css": "text/css; charset=utf-8",
             "/assets/leaflet/images/layers.png": "image/png", "/assets/settings.json": "application/json",

@@ -41,7 +41,8 @@ extension PageTests {
                 """)
             #expect(sights.map(\.moving) == [false, true, true, true, true, false, false, false])
             let parts: [Double] = sights.map { ($0.lat - 43) / 0.001 }
-            for (part, expected) in zip(parts, [0, 0, 0, 150 / 1100, 0.5, 1, 1, 1]) {
+            let expectedParts: [Double] = [0, 0, 0, 150.0 / 1_100, 0.5, 1, 1, 1]
+            for (part, expected) in zip(parts, expectedParts) {
                 #expect(abs(part - expected) < 1e-6)
             }
             for sight in sights { #expect(abs(2 * (sight.lat - 43) + sight.lng + 79) < 1e-9, "a straight line") }
