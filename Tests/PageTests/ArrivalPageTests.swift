@@ -1,6 +1,7 @@
 // The customer's page of an order whose destination is known: from the first estimate to the door.
 
 import DroverClient
+import EventLoop
 import Foundation
 import Testing
 
@@ -8,9 +9,9 @@ extension PageTests {
     @Suite(.serialized) struct ArrivalPageTests {
         static let door = Place(lat: 43.68, lng: -79.3832)
 
-        /// South of the door.
+        /// South of the door, as exactly as a gateway keeps it.
         private static func metres(_ metres: Double) -> Place {
-            Place(lat: door.lat - metres / 111_195, lng: door.lng)
+            Place(lat: ((door.lat - metres / 111_195) * 1e7).rounded() / 1e7, lng: door.lng)
         }
 
         static func sendDestination(of order: String, _ gateway: GatewayFixture, at place: Place = door) throws {
@@ -93,6 +94,60 @@ extension PageTests {
                 try page.wait("its door again", "document.querySelectorAll('.goal').length === 1")
                 #expect(page.complaints == [])
             }
+        }
+
+        @Test func `an order on its way fits and is readable on phones and screens, light and dark`() throws {
+            try withPages(["DROVER_ARRIVALS_PUSH_S": "1"]) { gateway, browser in
+                for (number, look) in LayoutTests.looks.enumerated() {
+                    let (order, driver) = ("A-\(2_000 + number)", "van-\(number)")
+                    let looks = "\(look.width)-\(look.isDark ? "dark" : "light")"
+                    func wait(_ page: Page, _ words: String) throws {
+                        try page.wait(words, "document.getElementById('headline').innerText.startsWith('\(words)')")
+                    }
+                    try gateway.assign([driver], to: "orders/\(order)")
+                    try Self.sendDestination(of: order, gateway, at: Place(lat: 43.685, lng: -79.3851))
+                    let page = try Page(browser, look)
+                    defer { page.close() }
+                    try page.open(gateway.openSession(for: ["order:\(order)"]).mapUrl)
+                    try wait(page, "A driver is assigned")
+                    let end = try Self.drive(driver, gateway, page)
+                    try wait(page, "Arriving in")
+                    try LayoutTests.expectGood(page, look, "on its way at \(look)")
+                    try page.waitForView(of: driver)
+                    try LayoutTests.takePicture(of: page, "arrival-way-\(looks)")
+                    // A door nearer by, then one where the driver is.
+                    try Self.sendDestination(of: order, gateway, at: Place(lat: end.lat + 0.0015, lng: end.lng))
+                    try wait(page, "Your driver is arriving")
+                    try LayoutTests.expectGood(page, look, "arriving at \(look)")
+                    try LayoutTests.takePicture(of: page, "arrival-near-\(looks)")
+                    try Self.sendDestination(of: order, gateway, at: end)
+                    try wait(page, "Your driver is here")
+                    try gateway.assign([], to: "orders/\(order)")
+                    try wait(page, "It has arrived")
+                    try LayoutTests.expectGood(page, look, "arrived at \(look)")
+                    try LayoutTests.takePicture(of: page, "arrival-end-\(looks)")
+                }
+            }
+        }
+
+        /// Drives four minutes at 10 m/s, east and then north, as the page sees it, and gives where that ends.
+        private static func drive(_ driver: String, _ gateway: GatewayFixture, _ page: Page) throws -> Place {
+            let start = SystemClock.wallMicroseconds() / 1_000 - 240_000
+            var place = Place(lat: 43.648, lng: -79.399)
+            for step in 1...24 {
+                if step <= 8 { place.lng += 100 / 80_460.0 } else { place.lat += 100 / 111_195.0 }
+                let members =
+                    "\"recorded_at\":\(start + Int64(step) * 10_000),\"lat\":\(place.lat),\"lng\":\(place.lng),"
+                    + "\"speed\":10,\"heading\":\(step <= 8 ? 90 : 0)"
+                try gateway.send(driver, [members])
+                guard step % 4 == 0 else { continue }
+                // The gateway estimates once a second.
+                let told = page.frames.count { $0.contains("\"arrivals\"") }
+                try page.waitUntil("the next estimates") {
+                    page.frames.count { $0.contains("\"arrivals\"") } >= told + 2
+                }
+            }
+            return place
         }
 
         @Test func `an estimate is not told of a driver who is silent`() throws {

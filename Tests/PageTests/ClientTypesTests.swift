@@ -85,6 +85,8 @@ extension PageTests {
                 left += script.text.matches(of: #/from "\.\/(\w+)\.js"/#).map { String($0.1) }
             }
             try save(try HTTPClient.request("GET", "\(gateway.address)/drover.d.ts").text, "drover.d.ts")
+            // What is a part of /drover.js is named by its own file where types are meant.
+            try save("export { Departure } from \"./drover.js\";\n", "seen.d.ts")
             try save("declare const L: any;\n", "leaflet.d.ts")
             try save(
                 """
@@ -117,7 +119,7 @@ extension PageTests {
 
         @Test func `the example that /drover-js begins with works`() throws {
             try withPages { gateway, browser in
-                try gateway.ping("van-1", at: toronto)
+                try gateway.ping("van-1", at: toronto, secondsAgo: 20)
                 let module = try HTTPClient.request("GET", "\(gateway.address)/drover.js").text
                 let lines = module.split(separator: "\n").prefix { $0.hasPrefix("//") }.filter { $0.hasPrefix("//   ") }
                 #expect(lines.count == 10)
@@ -132,7 +134,7 @@ extension PageTests {
                     "it has the driver", "window.vans?.get('van-1')?.at(performance.now()).lat === \(toronto.lat)")
                 try gateway.ping("van-1", at: Place(lat: 43.6541, lng: toronto.lng))
                 try page.wait("who glides on", "vans.get('van-1').at(performance.now()).lat === 43.6541")
-                #expect(page.complaints == [])
+                #expect(page.complaints.filter { !$0.contains("favicon") } == [])
             }
         }
 
@@ -154,7 +156,7 @@ extension PageTests {
                         .replacing("ws://127.0.0.1:8080", with: gateway.address.replacing("http", with: "ws")), in: page
                 )
                 try page.wait("it tells", "told.some(([position]) => position?.driver_id === 'my-van')")
-                #expect(page.complaints == [])
+                #expect(page.complaints.filter { !$0.contains("favicon") } == [])
             }
         }
 

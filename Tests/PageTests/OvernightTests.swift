@@ -22,7 +22,9 @@ extension PageTests {
                 // Round and round a block, at 10 m/s.
                 func place(_ second: Int) -> Place {
                     let angle = Double(second) / 100
-                    return Place(lat: 43.6532 + 0.009 * sin(angle), lng: -79.3832 + 0.0124 * cos(angle))
+                    func degrees(_ value: Double) -> Double { (value * 1e7).rounded() / 1e7 }
+                    return Place(
+                        lat: degrees(43.6532 + 0.009 * sin(angle)), lng: degrees(-79.3832 + 0.0124 * cos(angle)))
                 }
                 var early: PageMemory?
                 for minute in 0..<60 {

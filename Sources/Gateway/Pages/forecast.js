@@ -12,8 +12,11 @@ const settles = 10_000;
 const longest = 60;
 /** A rough one that is further off is not told at all, minutes. */
 const longestRough = 45;
-/** To what minutes are rounded, and how far an estimate must be from what was told to be told anew. */
-const rounding = { high: { step: 1, slack: 0.8 }, medium: { step: 5, slack: 3.5 }, low: { step: 1, slack: 5 } };
+/** To what minutes are rounded, and how much less or more an estimate must be than what was told to be told anew. It takes
+ * more to go up: an estimate that wavers while the clock runs must not go back and forth. */
+const rounding = {
+  high: { step: 1, less: 0.8, more: 1.5 }, medium: { step: 5, less: 3.5, more: 7 }, low: { step: 1, less: 5, more: 8 },
+};
 
 export class Forecast {
   /** What was told: `at` on the server's clock, epoch ms; `minutes` until then as it was rounded. */
@@ -40,11 +43,12 @@ export class Forecast {
   #tell({ stage, arrives_at, ...arrival }, now) {
     const told = this.#told;
     const confidence = told ? this.#settled(arrival.confidence, told.confidence, now) : arrival.confidence;
-    const { step, slack } = rounding[confidence];
+    const { step, less, more } = rounding[confidence];
     const left = Math.max(0, arrives_at - now) / 60_000;
     const isFar = told !== null && told.minutes > longest && left > longest;
-    const off = told ? Math.abs(isFar ? (arrives_at - told.at) / 60_000 : left - told.minutes) : Infinity;
-    if (told && told.stage === stage && told.confidence === confidence && off <= (isFar ? 4 : slack)) return;
+    const off = isFar ? (arrives_at - told.at) / 60_000 : left - (told?.minutes ?? 0);
+    const isSame = isFar ? Math.abs(off) <= 4 : -less <= off && off <= more;
+    if (told && told.stage === stage && told.confidence === confidence && isSame) return;
     // A time of day is told in steps of five minutes.
     this.#told = {
       stage, confidence, minutes: Math.round(left / step) * step, at: Math.round(arrives_at / 300_000) * 300_000,
