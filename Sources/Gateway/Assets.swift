@@ -33,6 +33,7 @@ struct Assets {
         assets["/driver"] = Asset(html, PackageResources.driver_html)
         assets["/enroll"] = Asset(html, PackageResources.enroll_html)
         assets["/drover.js"] = Asset(script, Self.clientModule())
+        assets["/drover.d.ts"] = Asset("application/typescript; charset=utf-8", PackageResources.drover_d_ts)
         for (name, body) in [
             ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
             ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
@@ -45,10 +46,13 @@ struct Assets {
             ("driver-link", PackageResources.driver_link_js), ("driver-queue", PackageResources.driver_queue_js),
             ("driver-words", PackageResources.driver_words_js),
             ("enroll", PackageResources.enroll_js),
+            ("trails", PackageResources.trails_js),
+            ("goals", PackageResources.goals_js), ("forecast", PackageResources.forecast_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
+        assets["/assets/customer.css"] = Asset(style, PackageResources.customer_css)
         assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
         assets["/assets/driver.css"] = Asset(style, PackageResources.driver_css)
         assets["/assets/enroll.css"] = Asset(style, PackageResources.enroll_css)
@@ -93,7 +97,8 @@ struct Assets {
         }
     }
 
-    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it.
+    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it. Exports `DroverClient` and
+    /// `Glide`.
     private static func clientModule() -> [UInt8] {
         func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
         let client = text(PackageResources.drover_js).split(separator: "\n", omittingEmptySubsequences: false)
@@ -101,7 +106,7 @@ struct Assets {
         let parts = [PackageResources.seen_js, PackageResources.timing_js].map {
             text($0).replacingOccurrences(of: "\nexport ", with: "\n")
         }
-        return Array(([whole] + parts).joined(separator: "\n").utf8)
+        return Array(([whole] + parts + [text(PackageResources.glide_js)]).joined(separator: "\n").utf8)
     }
 
     private static func settings(_ configuration: Configuration) -> [UInt8] {

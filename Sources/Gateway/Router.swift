@@ -94,6 +94,7 @@ extension Route {
             DriverRoutes(gateway: call.gateway).position(
                 of: id, call.request, for: credential, on: call.connection)
         },
+        Route(.get, "/v1/orders/{id}/arrival", .readPositions) { OrderRoutes($0, $1).arrival() },
         Route(.get, "/v1/drivers/{id}/history", .readHistory) { HistoryRoute($0, $1).answer() },
         Route(.get, "/v1/drivers/{id}/trips", .readHistory) { TripsRoute($0, $1).answer() },
         Route(.get, "/api/0/version", .readPositions) { RecorderRoutes($0, $1).tellVersion() },
@@ -119,6 +120,8 @@ extension Route {
         Route(.delete, "/v1/orders/{id}/drivers/{driver}", .writeAssignments) {
             AssignmentRoutes($0, $1, Subject.order).remove()
         },
+        Route(.get, "/v1/orders/{id}", .writeAssignments) { OrderRoutes($0, $1).look() },
+        Route(.put, "/v1/orders/{id}", .writeAssignments) { OrderRoutes($0, $1).change() },
         Route(.get, "/v1/groups/{id}/drivers", .writeAssignments) { AssignmentRoutes($0, $1, Subject.group).list() },
         Route(.put, "/v1/groups/{id}/drivers", .writeAssignments) { AssignmentRoutes($0, $1, Subject.group).replace() },
         Route(.put, "/v1/groups/{id}/drivers/{driver}", .writeAssignments) {
