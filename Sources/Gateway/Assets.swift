@@ -35,24 +35,29 @@ struct Assets {
         assets["/drover.js"] = Asset(script, Self.clientModule())
         assets["/drover.d.ts"] = Asset("application/typescript; charset=utf-8", PackageResources.drover_d_ts)
         for (name, body) in [
-            ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
-            ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
-            ("ground", PackageResources.ground_js), ("rows", PackageResources.rows_js),
-            ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
-            ("day", PackageResources.day_js), ("past", PackageResources.past_js), ("track", PackageResources.track_js),
-            ("trace", PackageResources.trace_js), ("player", PackageResources.player_js),
-            ("clock", PackageResources.clock_js), ("timing", PackageResources.timing_js),
+            ("clock", PackageResources.clock_js), ("day", PackageResources.day_js),
             ("driver", PackageResources.driver_js), ("driver-fixes", PackageResources.driver_fixes_js),
             ("driver-link", PackageResources.driver_link_js), ("driver-queue", PackageResources.driver_queue_js),
-            ("driver-words", PackageResources.driver_words_js),
-            ("enroll", PackageResources.enroll_js),
-            ("trails", PackageResources.trails_js),
-            ("goals", PackageResources.goals_js), ("forecast", PackageResources.forecast_js),
+            ("driver-words", PackageResources.driver_words_js), ("enroll", PackageResources.enroll_js),
+            ("fleet", PackageResources.fleet_js), ("fleet-area", PackageResources.fleet_area_js),
+            ("fleet-clusters", PackageResources.fleet_clusters_js), ("fleet-detail", PackageResources.fleet_detail_js),
+            ("fleet-drivers", PackageResources.fleet_drivers_js), ("fleet-filter", PackageResources.fleet_filter_js),
+            ("fleet-layer", PackageResources.fleet_layer_js), ("fleet-list", PackageResources.fleet_list_js),
+            ("fleet-paint", PackageResources.fleet_paint_js), ("fleet-signs", PackageResources.fleet_signs_js),
+            ("fleet-watch", PackageResources.fleet_watch_js), ("forecast", PackageResources.forecast_js),
+            ("goals", PackageResources.goals_js), ("ground", PackageResources.ground_js),
+            ("headline", PackageResources.headline_js), ("map", PackageResources.map_js),
+            ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
+            ("past", PackageResources.past_js), ("player", PackageResources.player_js),
+            ("rows", PackageResources.rows_js), ("timing", PackageResources.timing_js),
+            ("trace", PackageResources.trace_js), ("track", PackageResources.track_js),
+            ("trails", PackageResources.trails_js), ("words", PackageResources.words_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
         assets["/assets/customer.css"] = Asset(style, PackageResources.customer_css)
+        assets["/assets/fleet.css"] = Asset(style, PackageResources.fleet_css)
         assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
         assets["/assets/driver.css"] = Asset(style, PackageResources.driver_css)
         assets["/assets/enroll.css"] = Asset(style, PackageResources.enroll_css)

@@ -89,6 +89,7 @@ extension Route {
         Route(.get, "/v1/drivers", .readPositions) { call, credential in
             DriverRoutes(gateway: call.gateway).list(call.request, for: credential, on: call.connection)
         },
+        Route(.get, "/v1/groups", .readPositions) { GroupsRoute($0, $1).list() },
         Route(.get, "/v1/drivers/{id}/position", .readPositions) { call, credential in
             guard let id = DriverID(call.parameters[0]) else { return call.respond(Problem.nothing(at: call.request)) }
             DriverRoutes(gateway: call.gateway).position(

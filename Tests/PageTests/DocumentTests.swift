@@ -79,7 +79,7 @@ extension PageTests {
             }
             #expect(
                 seen.isSuperset(of: [
-                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css",
+                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css", "/assets/fleet-layer.js",
                     "/assets/leaflet/images/layers.png", "/assets/driver-queue.js", "/assets/timing.js",
                 ]))
         }
