@@ -47,6 +47,8 @@ let package = Package(
 
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZstandard", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CQRCode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         .systemLibrary(name: "CProcessor"),
 
@@ -63,13 +65,15 @@ let package = Package(
         .target(name: "WebServer", dependencies: ["CLibwebsockets", "CUV", "EventLoop"], swiftSettings: hot),
         .target(name: "WebhookClient", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "Zstandard", dependencies: ["CZstandard"], swiftSettings: strict),
+        .target(name: "Sodium", dependencies: ["CSodium"], swiftSettings: strict),
+        .target(name: "QRCode", dependencies: ["CQRCode"], swiftSettings: strict),
 
         // The one place where they meet.
         .target(
             name: "Gateway",
             dependencies: [
-                "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "RedisClient", "Tracking",
-                "WebServer", "WebhookClient", "Yams", "Zstandard",
+                "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "QRCode", "RedisClient",
+                "Sodium", "Tracking", "WebServer", "WebhookClient", "Yams", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -107,6 +111,7 @@ let package = Package(
         .testTarget(name: "WebServerTests", dependencies: ["EventLoop", "WebServer"], swiftSettings: strict),
         .testTarget(
             name: "WebhookClientTests", dependencies: ["LocalServers", "WebhookClient"], swiftSettings: strict),
+        .testTarget(name: "SodiumTests", dependencies: ["Sodium"], swiftSettings: strict),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking"], swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
         .testTarget(
@@ -133,7 +138,7 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient", "Zstandard",
+                "drover", "DroverClient", "EventLoop", "LocalServers", "PostgresClient", "Sodium", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             exclude: ["Systems/Schemas"], swiftSettings: strict),

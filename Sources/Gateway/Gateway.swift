@@ -25,6 +25,10 @@ final class Gateway: WebApplication {
     private(set) var erasures: ErasureWatch!
     /// Likewise.
     private(set) var shifts: ShiftWatch!
+    /// Likewise.
+    private(set) var rates: ReportRates!
+    /// Likewise.
+    private(set) var lane: BacklogLane!
     /// Set before `start`.
     var orders: OrderFollowing!
     let postgres: PostgresQuestions?
@@ -42,6 +46,10 @@ final class Gateway: WebApplication {
     let writes: PlatformWrites
     /// Which devices report.
     let driverSessions: DriverSessions
+    /// What is remembered for phones with OwnTracks.
+    private(set) lazy var ownTracks = OwnTracksState(self)
+    /// The viewers that speak the protocol of OwnTracks' Recorder.
+    private(set) lazy var recorder = RecorderFeed(gateway: self)
     /// A driver was put into service or out of it, here or by another gateway.
     var onDriverState: ((DriverID) -> Void)?
     let log: Logger
@@ -120,6 +128,8 @@ final class Gateway: WebApplication {
         memberships = Memberships(gateway: self)
         erasures = ErasureWatch(gateway: self)
         shifts = ShiftWatch(gateway: self)
+        rates = ReportRates(gateway: self)
+        lane = BacklogLane(gateway: self)
         shiftsNow = { [unowned self] in shifts }
         onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
@@ -154,6 +164,7 @@ final class Gateway: WebApplication {
         }
         driverSessions.start(loop)
         shifts.start()
+        lane.start(loop)
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -169,6 +180,7 @@ final class Gateway: WebApplication {
     /// Takes no more pings; what was taken goes on to be acknowledged.
     func stopAccepting() {
         isAccepting = false
+        lane.refuseAll("shutting down")
     }
 
     /// Why the decoded batch cannot be taken now; nil where it can.
@@ -191,9 +203,11 @@ final class Gateway: WebApplication {
         access.close()
         erasures.close()
         shifts.close()
+        lane.close()
         writes.close()
         watching?.close()
         systemDatabase?.close()
+        recorder.close()
     }
 
     /// A number that no other connection or request of this process has.
@@ -224,6 +238,7 @@ final class Gateway: WebApplication {
     }
 
     private func endOfTurn() {
+        lane.work()
         submitSoon()
         if let server {
             acknowledgements.release(
@@ -282,6 +297,7 @@ final class Gateway: WebApplication {
             pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
         orders.everySecond(now: now)
+        rates.everySecond(now: now)
         for handle in pipeline.fanout.takeOverrun() { closeSlowViewer(handle) }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { closeSlowViewer($0) }
@@ -342,22 +358,7 @@ final class Gateway: WebApplication {
     }
 
     override func upgrade(_ request: WebRequest, on connection: WebConnection) -> UpgradeDecision {
-        let paths = ["/v1/ingest": "drover.ingest.v1", "/v1/track": "drover.v1"]
-        guard let subprotocol = paths[request.path] else {
-            return .refuse(Problem.response(404, "not_found", "WebSockets are at /v1/ingest and /v1/track"))
-        }
-        if !request.subprotocols.isEmpty, !request.subprotocols.contains(subprotocol) {
-            return .refuse(Problem.response(400, "bad_request", "the subprotocol here is \(subprotocol)"))
-        }
-        if let refusal = limits.refusal(ofHandshake: request) { return .refuse(refusal) }
-        let token = PresentedToken(request)
-        let session =
-            request.path == "/v1/ingest"
-            ? IngestSocket(connection, gateway: self, token: token)
-            : TrackSocket(connection, gateway: self, token: token)
-        session.client = NetworkAddress(request.peer)
-        (session as? IngestSocket)?.app = DriverSessions.app(request)
-        return .accept(session)
+        SocketPath.decide(request, on: connection, of: self)
     }
 
     /// A viewer's socket has room again.

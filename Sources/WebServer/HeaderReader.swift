@@ -77,9 +77,12 @@ extension WebRequest {
         (WSI_TOKEN_HTTP_CONTENT_ENCODING, "content-encoding"), (WSI_TOKEN_ORIGIN, "origin"),
         (WSI_TOKEN_HOST, "host"), (WSI_TOKEN_X_FORWARDED_FOR, "x-forwarded-for"),
         (WSI_TOKEN_HTTP_IF_NONE_MATCH, "if-none-match"), (WSI_TOKEN_HTTP_ACCEPT, "accept"),
+        (WSI_TOKEN_HTTP_IF_MODIFIED_SINCE, "if-modified-since"),
         (WSI_TOKEN_HTTP_USER_AGENT, "user-agent"),
     ]
-    private static let customHeaders = ["x-api-key", "last-event-id"]
+    private static let customHeaders = [
+        "x-api-key", "last-event-id", "x-limit-u", "x-limit-d", "x-limit-user", "x-limit-device",
+    ]
 
     /// What the library holds of the request; nil where it names no method.
     init?(_ reader: HeaderReader, peer: String, furtherHeaders: [String] = []) {

@@ -51,20 +51,20 @@ import Tracking
     }
 
     @Test func `asyncapi dot yaml describes the WebSockets' addresses and subprotocols`() throws {
-        let source = try RepositoryFile.text("Sources/Gateway/Gateway.swift")
-        let pairs = source.matches(of: #/"(\/v1\/[a-z]+)": "(drover\.[a-z.0-9]+)"/#).map { ($0.1, $0.2) }
-        #expect(pairs.count == 2)
         let text = try RepositoryFile.text(Self.asyncAPI)
-        let addresses = Set(text.matches(of: #/address: (\S+)/#).map { $0.1 })
-        #expect(addresses == Set(pairs.map(\.0)))
-        for (_, subprotocol) in pairs { #expect(text.contains("`\(subprotocol)`")) }
+        let addresses = Set(text.matches(of: #/address: (\S+)/#).map { String($0.1) })
+        #expect(addresses == Set(SocketPath.table.keys))
+        let subprotocols = SocketPath.table.values.compactMap(\.subprotocol)
+        #expect(subprotocols.count == 2)
+        for subprotocol in subprotocols { #expect(text.contains("`\(subprotocol)`")) }
     }
 
     @Test func `every close code of the code is in asyncapi dot yaml, and no other`() throws {
         var used: Set<String> = ["1002", "1007"]  // the library's own
         for path in [
             "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/IngestSocket.swift",
-            "Sources/Gateway/Track/TrackSocket.swift", "Sources/WebServer/WebConnection.swift",
+            "Sources/Gateway/Track/TrackSocket.swift", "Sources/Gateway/Recorder/RecorderSocket.swift",
+            "Sources/WebServer/WebConnection.swift",
             "Sources/WebServer/WebServer.swift", "Sources/WebServer/WebServerCallback.swift",
         ] {
             used.formUnion(try RepositoryFile.text(path).matches(of: #/close\(code: (\d{4})/#).map { String($0.1) })
@@ -97,17 +97,8 @@ import Tracking
 
     @Test func `every code of a problem is described`() throws {
         var used: Set<String> = []
-        for path in [
-            "Sources/Gateway/Router.swift", "Sources/Gateway/Gateway.swift", "Sources/Gateway/Ingest/PingsRoute.swift",
-            "Sources/WebServer/RequestHead.swift", "Sources/WebServer/FrontDoor.swift",
-            "Sources/WebServer/Arrivals.swift",
-            "Sources/Gateway/Drivers/DriverRoutes.swift", "Sources/Gateway/Operations/Problem.swift",
-            "Sources/Gateway/Operations/RequestBody.swift", "Sources/Gateway/Sessions/SessionRoutes.swift",
-            "Sources/Gateway/Devices/DeviceRoutes.swift",
-            "Sources/Gateway/Limits/RateLimitReplies.swift",
-            "Sources/WebServer/DoorChecks.swift", "Sources/WebServer/WebServer.swift",
-            "Sources/WebServer/WebServerCallback.swift",
-        ] {
+        for path in try RepositoryFile.sources(of: "Sources/Gateway") + RepositoryFile.sources(of: "Sources/WebServer")
+        {
             let source = try RepositoryFile.text(path)
             used.formUnion(source.matches(of: #/response\(\s*\d{3}, "([a-z_]+)"/#).map { String($0.1) })
             used.formUnion(source.matches(of: #/code: "([a-z_]+)"/#).map { String($0.1) })

@@ -14,4 +14,10 @@ enum RepositoryFile {
     static func text(_ path: String) throws -> String {
         try String(contentsOfFile: self.path(path), encoding: .utf8)
     }
+
+    /// The Swift files below a folder, relative to the root.
+    static func sources(of folder: String) throws -> [String] {
+        try FileManager.default.subpathsOfDirectory(atPath: path(folder))
+            .filter { $0.hasSuffix(".swift") }.map { "\(folder)/\($0)" }
+    }
 }

@@ -17,18 +17,31 @@ extension Integration {
                                 none garb xses xjwt rkey rses rdev bare othr oses odev ojwt sess vjwt dev  lim  bjwt key
             POST pings          401  401  401  401  401  401  401  403  403  403  403  403  403  403  200  200  200  200
             POST webhook        401  401  401  401  401  401  401  403  404  403  404  403  403  403  404  404  404  404
+            POST /overland      401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /overland       401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /api/v1/overland/batches 401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /api/v1/overland/batches 401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /osmand        401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /osmand         401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /gpslogger     401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /gpslogger      401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
             WS ingest           4401 4401 4401 4401 4401 4401 4401 4403 rej  4403 rej  4403 4403 4403 ack  ack  ack  ack
             WS driver           4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   yes  yes  4403 yes  yes  yes
             WS order            4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   yes  yes  4403 yes  yes  yes
             WS group            4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   yes  yes  4403 yes  yes  yes
             WS area             4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   yes  yes  4403 yes  yes  yes
+            WS last             4401 4401 4401 4401 4401 4401 4401 4403 0    0    4403 0    1    1    4403 1    1    1
             WS larger area      4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   no   no   4403 no   yes  yes
             SSE order           401  401  401  401  401  401  401  403  403  403  403  403  200  200  403  200  200  200
             GET position        401  401  401  401  401  401  401  403  403  403  403  403  200  200  403  200  200  200
             GET near            401  401  401  401  401  401  401  403  0    0    403  0    1    1    403  1    1    1
             GET area            401  401  401  401  401  401  401  403  0    0    403  0    1    1    403  1    1    1
+            GET version         401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET list            401  401  401  401  401  401  401  403  0    0    403  0    1    1    403  1    1    1
+            GET last            401  401  401  401  401  401  401  403  0    0    403  0    1    1    403  1    1    1
             GET order           401  401  401  401  401  401  401  403  403  403  403  403  1    1    403  1    1    1
             GET group           401  401  401  401  401  401  401  403  403  403  403  403  1    1    403  1    1    1
+            GET arrival         401  401  401  401  401  401  401  403  403  403  403  403  404  404  403  404  404  404
             GET groups          401  401  401  401  401  401  401  403  no   no   403  no   yes  yes  403  yes  yes  yes
             POST session        401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             GET session         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  200  200  200
@@ -38,25 +51,37 @@ extension Integration {
             PUT carriers        401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT carrier         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE carrier      401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET destination     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            PUT destination     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET members         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT members         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT member          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE member       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET /fleet.geojson  401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET feed            401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET vehicles        401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET vehicle         401  401  401  401  401  401  401  403  404  404  403  404  404  404  403  404  404  404
             GET history         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET locations       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET trips           401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET driver          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT driver          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET devices         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             POST device         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             DELETE device       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  204  204  204
+            GET enrolment       401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  403  403  403
             DELETE telemetry    401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE customer     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  403  200  200
             GET erasure         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  404  404  404
+            POST locations      401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  200  200  200
+            PUT locations       401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  200  200  200
             GET /metrics        401  401  401  401  401  401  401  200  403  403  403  403  403  403  403  200  200  200
             GET /healthz        200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
             GET /readyz         200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
             GET /map            200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
             GET /openapi.yaml   200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
+            POST pub            401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  200  200  200
+            POST points         401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  200  200  200
             """
 
         @Test func `every endpoint answers every kind of credential as the table says`() throws {
@@ -82,6 +107,7 @@ extension Integration {
 /// Two brands on one gateway: ours, whose ids begin with `m-`, and another.
 private final class AccessWorld {
     static let box = "43,-80,44,-79"
+    private static let operatorID = "0d5b3a90-9f1c-4c54-9d27-4f6c3e0a9b11"
     let gateway: RunningGateway
     private(set) var tokens: [String: String] = [:]
     private let master: String
@@ -97,6 +123,7 @@ private final class AccessWorld {
         gateway.set("access.jwks_file", keySet)
         // From nowhere are metrics open, so that the table has the credential's part.
         gateway.set("web.metrics_from", "")
+        gateway.set("mds.provider_id", Self.operatorID)
         try gateway.start()
         let all =
             "pings:write,positions:read,history:read,sessions:write,assignments:write,devices:write,telemetry:erase"
@@ -164,9 +191,23 @@ private final class AccessWorld {
         case "POST pings":
             // A device's ping needs no name, a backend's does.
             return try status("POST", "/v1/pings", token, ping.json)
+        case "POST locations", "PUT locations":
+            // What m-1 has sent already: nobody's place changes. To a device the name is a label.
+            let record =
+                "{\"timestamp\":\(ping.recordedAt),\"coords\":{\"latitude\":10,\"longitude\":10,\"accuracy\":5}}"
+            let method = String(row.prefix { $0 != " " })
+            return try status(method, "/locations", token, "{\"location\":\(record),\"device_id\":\"m-1\"}")
         // No webhook is configured here: who may send one learns that.
         case "POST webhook": return try status("POST", "/v1/webhooks/nobody", token, "{}")
+        // Without positions, since a phone's are its own driver's whatever they say.
+        case "POST /overland", "POST /api/v1/overland/batches":
+            return try status("POST", String(row.dropFirst(5)), token, "{\"locations\":[]}")
+        case "POST /osmand": return try status("POST", "/osmand", token, "{\"location\":{}}")
+        case "POST /gpslogger": return try status("POST", "/gpslogger", token, "batt=83")
+        case "POST pub", "POST points":
+            return try status("POST", row == "POST pub" ? "/pub?d=m-1" : "/api/v1/owntracks/points?d=m-1", token, fix)
         case "WS ingest": return try ingest(token)
+        case "WS last": return try last(token)
         case "WS driver": return try watch("driver:m-1", token)
         case "WS order": return try watch("order:m-o", token)
         case "WS group": return try watch("group:m-g", token)
@@ -174,8 +215,16 @@ private final class AccessWorld {
         case "WS larger area": return try watch("area:42,-81,45,-78", token)
         case "SSE order": return try events("order:m-o", token)
         case "GET position": return try status("GET", "/v1/drivers/m-1/position", token)
+        // Nobody has said where it goes.
+        case "GET arrival": return try status("GET", "/v1/orders/m-o/arrival", token)
+        case "GET destination": return try status("GET", "/v1/orders/m-o", token)
+        case "PUT destination": return try status("PUT", "/v1/orders/m-o", token, "{\"destination\":null}")
         case "GET history": return try status("GET", "/v1/drivers/m-1/history", token)
         case "GET trips": return try status("GET", "/v1/drivers/m-1/trips", token)
+        case "GET version": return try status("GET", "/api/0/version", token)
+        case "GET list": return try entries("/api/0/list?user=drover", token) { $0["results"].array.count }
+        case "GET last": return try entries("/api/0/last", token) { $0.array.count }
+        case "GET locations": return try status("GET", "/api/0/locations?user=drover&device=m-1", token)
         case "GET near": return try count("/v1/drivers?near=43.5,-79.5&radius_m=1000", token)
         case "GET area": return try count("/v1/drivers?area=43,-80,44,-79", token)
         case "GET order": return try count("/v1/drivers?order=m-o", token)
@@ -195,6 +244,11 @@ private final class AccessWorld {
         // It is in service already, so that no other row is concerned.
         case "PUT driver": return try status("PUT", "/v1/drivers/m-1", token, "{\"is_active\":true}")
         case "GET devices": return try status("GET", "/v1/drivers/m-1/devices", token)
+        case "GET enrolment": return try status("GET", "/v1/enrolment", token)
+        case "GET feed": return try status("GET", "/gtfs-rt/vehicle-positions.pb", token)
+        case "GET vehicles": return try status("GET", "/mds/vehicles/status", token)
+        // Of a vehicle that is not there: whom it is shown to, the feeds' own tests tell.
+        case "GET vehicle": return try status("GET", "/mds/vehicles/status/\(Self.operatorID)", token)
         case "POST device": return try status("POST", "/v1/drivers/m-1/devices", token, "{\"name\":\"phone\"}")
         case "DELETE device":
             return try status("DELETE", "/v1/drivers/m-1/devices/\(try device("m-1").id)", token)
@@ -225,11 +279,35 @@ private final class AccessWorld {
         String(try gateway.http(method, target, token: token, body: body).status)
     }
 
+    /// The same fix as the ping, in OwnTracks' words.
+    private var fix: String {
+        "{\"_type\":\"location\",\"lat\":43.5,\"lon\":-79.5,\"acc\":5,\"tst\":\(ping.recordedAt / 1_000)}"
+    }
+
     /// The number of drivers in the answer, or its status where it is no 200.
     private func count(_ target: String, _ token: String?) throws -> String {
+        try entries(target, token) { $0["drivers"].array.count }
+    }
+
+    private func entries(_ target: String, _ token: String?, _ count: (JSON) -> Int) throws -> String {
         let response = try gateway.http("GET", target, token: token)
         guard response.status == 200 else { return String(response.status) }
-        return String(try JSON(parsing: response.text)["drivers"].array.count)
+        return String(count(try JSON(parsing: response.text)))
+    }
+
+    /// The number of drivers that the Recorder's WebSocket shows, or the code that it is closed with.
+    private func last(_ token: String?) throws -> String {
+        let socket = try gateway.webSocket("/ws/last", token: token)
+        socket.send("LAST")
+        var count = 0
+        while true {
+            switch try socket.next() {
+            case .text("LAST"): return String(count)
+            case .text: count += 1
+            case .close(let code, _): return String(code)
+            case .end: return "1006"
+            }
+        }
     }
 
     private func events(_ subject: String, _ token: String?) throws -> String {

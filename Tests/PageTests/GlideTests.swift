@@ -21,7 +21,7 @@ extension PageTests {
                 try page.open("\(gateway.address)/assets/settings.json")
                 try page.wait("the page is there", "document.body.innerText.includes('tile_url')")
                 sights = try page.value("import('/drover.js').then(({ Glide }) => { \(statements) })")
-                #expect(page.complaints == [])
+                #expect(page.complaints.filter { !$0.contains("favicon") } == [])
             }
             return sights
         }

@@ -107,7 +107,7 @@ extension PageTests {
             """
 
         /// Visible texts whose contrast to what lies behind them is below 4.5 (WCAG 2.2, criterion 1.4.3).
-        private static let faintTexts = """
+        static let faintTexts = """
             (() => {
               const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
               const rgba = (colour) => {

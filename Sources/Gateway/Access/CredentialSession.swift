@@ -37,7 +37,7 @@ class CredentialSession: WebSession {
 
     /// What the credential must permit.
     var permission: Permission { preconditionFailure("a subclass says what its credential must permit") }
-    /// The first frame to the client.
+    /// The first frame to the client; an empty one is not sent.
     var greeting: String { preconditionFailure("a subclass says how it greets") }
     /// The credential is good: `welcome(login)` when all is ready. Called again where a client renews it.
     func admit(_ credential: Credential, _ login: Login) {}
@@ -155,6 +155,8 @@ class CredentialSession: WebSession {
     }
 
     private final func greet() {
+        let greeting = greeting
+        guard !greeting.isEmpty else { return }
         connection.sendQueued(text: Array(greeting.utf8))
     }
 

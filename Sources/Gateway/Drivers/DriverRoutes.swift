@@ -121,34 +121,10 @@ struct DriverRoutes {
 
     /// Answers with those of the found that lie within the credential's scope.
     private func answerWithin(_ question: Question, _ found: [Found]) {
-        guard let scope = question.credential.scope else { return respond(question, found) }
-        // A viewer's session names orders and groups; a key's scope may name prefixes of them, which Postgres resolves.
-        let containers = question.credential.party == .viewer ? scope.containers : []
-        gateway.memberships.load(containers) { [gateway] isLoaded in
-            guard isLoaded else { return question.connection.respond(Self.cannotAsk) }
-            let pipeline = gateway.pipeline
-            let areas = scope.areas.map(\.box)
-            var members: Set<DriverIndex> = []
-            for container in containers {
-                if let topic = pipeline.fanout.topic(container) {
-                    members.formUnion(pipeline.fanout.members(of: topic))
-                }
-            }
-            func isInside(_ driver: DriverIndex) -> Bool {
-                guard !members.contains(driver) else { return true }
-                guard let position = pipeline.fanout.position(of: driver) else { return false }
-                return areas.contains { $0.contains(latitude: position.latitude, longitude: position.longitude) }
-            }
-            let others = found.filter { !isInside($0.driver) }
-            let subjects = others.map { Subject.driver(pipeline.drivers.id(of: $0.driver)) }
-            gateway.authorization.refused(subjects, for: question.credential) { refused in
-                guard let refused else { return question.connection.respond(Self.cannotAsk) }
-                respond(
-                    question,
-                    found.filter {
-                        isInside($0.driver) || !refused.contains(.driver(pipeline.drivers.id(of: $0.driver)))
-                    })
-            }
+        VisibleDrivers(gateway: gateway).among(found.map(\.driver), for: question.credential) { visible in
+            guard let visible else { return question.connection.respond(Self.cannotAsk) }
+            let shown = Set(visible)
+            respond(question, found.filter { shown.contains($0.driver) })
         }
     }
 

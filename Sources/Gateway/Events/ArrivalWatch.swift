@@ -176,12 +176,13 @@ final class ArrivalWatch {
         known.isSettled = true
         change(&known)
         followed[driver] = known
-        let pipeline = gateway.pipeline
-        guard let position = pipeline.drivers.index(of: driver).flatMap({ pipeline.fanout.position(of: $0) }) else {
-            return
-        }
-        for (order, state) in orders where before[order]?.destination != state.destination || before[order] == nil {
-            move(order, of: driver, to: position, SystemClock.wallMicroseconds())
+        let now = SystemClock.wallMicroseconds()
+        guard let index = gateway.pipeline.drivers.index(of: driver) else { return }
+        // Where it was not looked at yet, it concerns all of them.
+        if let position = news(of: index, now) { return move(driver, to: position, now) }
+        guard let position = gateway.pipeline.fanout.position(of: index) else { return }
+        for (order, state) in orders where before[order] == nil || before[order]?.destination != state.destination {
+            move(order, of: driver, to: position, now)
         }
     }
 

@@ -64,6 +64,19 @@ struct Metrics {
         page.gauge(
             "drover_acknowledgements_waiting", "Frames and requests that wait for the journal",
             gateway.acknowledgements.count)
+        page.gauge(
+            "drover_lane_bytes", "Bytes of devices' large frames and requests in the backlog lane", gateway.lane.bytes)
+        page.gauge("drover_lane_waiting", "Frames and requests in it", gateway.lane.waiting)
+        page.counter("drover_lane_pings_total", "Pings that were judged as backlog", gateway.lane.judgedPings)
+        page.counter(
+            "drover_lane_refused_total", "Frames and requests that the lane refused, to be sent again",
+            gateway.lane.refusals)
+        page.begin(
+            "drover_devices_asked", "gauge",
+            "Devices on WebSockets by the time between two reports that they were asked for")
+        for (interval, count) in gateway.rates.told.sorted(by: { $0.key < $1.key }) {
+            page.sample("drover_devices_asked", "interval_ms=\"\(interval)\"", count)
+        }
     }
 
     private func live(_ page: inout MetricsPage) {

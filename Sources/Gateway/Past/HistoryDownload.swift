@@ -13,7 +13,7 @@ final class HistoryDownload: BodySource {
     private let question: HistoryQuestion
     private let pages: TrackPages
     private var reduction: TrackReduction
-    private var encoder: TrackEncoder
+    private var encoder: PastEncoder
     private var writer = JSONWriter()
     private var selected: [TrackPoint] = []
     /// Points that were written, and the last one's fix time.
@@ -26,7 +26,7 @@ final class HistoryDownload: BodySource {
     private var stream: BodyStream?
 
     /// Nil where there is no Postgres to ask.
-    init?(_ question: HistoryQuestion, for credential: Credential, gateway: Gateway) {
+    init?(_ question: HistoryQuestion, _ encoder: PastEncoder, for credential: Credential, gateway: Gateway) {
         guard
             let pages = TrackPages(
                 gateway, of: question.driver, in: question.range, precision: credential.precisionMetres)
@@ -38,7 +38,7 @@ final class HistoryDownload: BodySource {
         reduction = TrackReduction(
             silence: Int64(gateway.configuration.historyTrackGapSeconds) * 1_000_000, every: question.every,
             tolerance: question.tolerance, after: question.after)
-        encoder = TrackEncoder(question.format, of: question.driver)
+        self.encoder = encoder
     }
 
     /// Reads the first page; `then` hears whether that worked. Only then is there a reply to begin.

@@ -54,6 +54,14 @@ struct HistoryQuestion {
         }
     }
 
+    /// All that is known of a range.
+    init(of driver: DriverID, in range: Range<Microseconds>) {
+        self.driver = driver
+        self.range = range
+        format = .geojson
+        (limit, after, every, tolerance) = (nil, nil, 0, nil)
+    }
+
     /// Where the answer is kept as a file: the driver and the range, in characters that every file system takes.
     var fileName: String {
         func compact(_ instant: Microseconds) -> String {

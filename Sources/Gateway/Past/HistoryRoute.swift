@@ -24,27 +24,9 @@ struct HistoryRoute {
                     connection.openBody(headers: headers(question), source: BodySource())
                     return
                 }
-                start(question)
-            }
-        }
-    }
-
-    private func start(_ question: HistoryQuestion) {
-        let gateway = call.gateway
-        guard let download = HistoryDownload(question, for: call.credential, gateway: gateway) else {
-            return call.postgresIsAway()
-        }
-        guard gateway.downloads.add(download) else {
-            return call.respond(
-                Problem.unavailable("\(Downloads.limit) exports are under way, which is the most; try again"))
-        }
-        download.prepare { error in
-            if let error {
-                gateway.downloads.remove(download)
-                return call.value(Result<Void, PostgresError>.failure(error)) {}
-            }
-            guard connection.openBody(headers: headers(question), source: download) else {
-                return gateway.downloads.remove(download)
+                HistoryDownload.start(
+                    question, .track(TrackEncoder(question.format, of: driver)), for: call, on: connection,
+                    headers: headers(question))
             }
         }
     }

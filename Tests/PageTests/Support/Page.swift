@@ -27,13 +27,16 @@ final class Page {
     /// Every text that went out over one.
     private(set) var sent: [String] = []
     let browser: Browser
-    private let context: String
+    let context: String
     private let target: String
     private let session: String
 
-    init(_ browser: Browser, _ look: Look = Look()) throws {
+    /// - Parameter other: shares its storage with this one; without it the tab has its own.
+    init(_ browser: Browser, _ look: Look = Look(), besides other: Page? = nil) throws {
         self.browser = browser
-        context = try #require(try browser.call("Target.createBrowserContext")["browserContextId"] as? String)
+        context =
+            try other?.context
+            ?? #require(try browser.call("Target.createBrowserContext")["browserContextId"] as? String)
         // Its own window: a tab behind another draws no frames.
         target = try #require(
             try browser.call(
