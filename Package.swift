@@ -48,6 +48,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZstandard", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CQRCode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
 
         .systemLibrary(name: "CProcessor"),
 
@@ -65,13 +66,14 @@ let package = Package(
         .target(name: "WebhookClient", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "Zstandard", dependencies: ["CZstandard"], swiftSettings: strict),
         .target(name: "Sodium", dependencies: ["CSodium"], swiftSettings: strict),
+        .target(name: "QRCode", dependencies: ["CQRCode"], swiftSettings: strict),
 
         // The one place where they meet.
         .target(
             name: "Gateway",
             dependencies: [
-                "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "RedisClient", "Sodium",
-                "Tracking", "WebServer", "WebhookClient", "Yams", "Zstandard",
+                "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "QRCode", "RedisClient",
+                "Sodium", "Tracking", "WebServer", "WebhookClient", "Yams", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

@@ -13,10 +13,7 @@ struct Assets {
         init(_ type: String, _ body: [UInt8]) {
             self.type = type
             self.body = body
-            // FNV-1a tells versions of a file apart, which is all an ETag has to do.
-            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-            for byte in body { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            tag = "\"\(String(hash, radix: 16))\""
+            tag = EntityTag.of(body)
         }
     }
 
@@ -33,20 +30,37 @@ struct Assets {
         let yaml = "application/yaml"
         assets["/map"] = Asset(html, PackageResources.map_html)
         assets["/fleet"] = Asset(html, PackageResources.fleet_html)
+        assets["/driver"] = Asset(html, PackageResources.driver_html)
+        assets["/enroll"] = Asset(html, PackageResources.enroll_html)
         assets["/drover.js"] = Asset(script, Self.clientModule())
+        assets["/drover.d.ts"] = Asset("application/typescript; charset=utf-8", PackageResources.drover_d_ts)
         for (name, body) in [
-            ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
+            ("clock", PackageResources.clock_js), ("day", PackageResources.day_js),
+            ("driver", PackageResources.driver_js), ("driver-fixes", PackageResources.driver_fixes_js),
+            ("driver-link", PackageResources.driver_link_js), ("driver-queue", PackageResources.driver_queue_js),
+            ("driver-words", PackageResources.driver_words_js), ("enroll", PackageResources.enroll_js),
+            ("fleet", PackageResources.fleet_js), ("fleet-area", PackageResources.fleet_area_js),
+            ("fleet-clusters", PackageResources.fleet_clusters_js), ("fleet-detail", PackageResources.fleet_detail_js),
+            ("fleet-drivers", PackageResources.fleet_drivers_js), ("fleet-filter", PackageResources.fleet_filter_js),
+            ("fleet-layer", PackageResources.fleet_layer_js), ("fleet-list", PackageResources.fleet_list_js),
+            ("fleet-paint", PackageResources.fleet_paint_js), ("fleet-signs", PackageResources.fleet_signs_js),
+            ("fleet-watch", PackageResources.fleet_watch_js), ("forecast", PackageResources.forecast_js),
+            ("goals", PackageResources.goals_js), ("ground", PackageResources.ground_js),
+            ("headline", PackageResources.headline_js), ("map", PackageResources.map_js),
             ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
-            ("ground", PackageResources.ground_js), ("rows", PackageResources.rows_js),
-            ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
-            ("day", PackageResources.day_js), ("past", PackageResources.past_js), ("track", PackageResources.track_js),
-            ("trace", PackageResources.trace_js), ("player", PackageResources.player_js),
-            ("clock", PackageResources.clock_js),
+            ("past", PackageResources.past_js), ("player", PackageResources.player_js),
+            ("rows", PackageResources.rows_js), ("timing", PackageResources.timing_js),
+            ("trace", PackageResources.trace_js), ("track", PackageResources.track_js),
+            ("trails", PackageResources.trails_js), ("words", PackageResources.words_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
+        assets["/assets/customer.css"] = Asset(style, PackageResources.customer_css)
+        assets["/assets/fleet.css"] = Asset(style, PackageResources.fleet_css)
         assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
+        assets["/assets/driver.css"] = Asset(style, PackageResources.driver_css)
+        assets["/assets/enroll.css"] = Asset(style, PackageResources.enroll_css)
         assets["/openapi.yaml"] = Asset(yaml, PackageResources.openapi_yaml)
         assets["/asyncapi.yaml"] = Asset(yaml, PackageResources.asyncapi_yaml)
         assets["/assets/settings.json"] = Asset("application/json", Self.settings(configuration))
@@ -57,16 +71,16 @@ struct Assets {
     func response(to request: WebRequest) -> WebResponse? {
         if request.path == "/" { return WebResponse(status: 302, headers: [("Location", "/fleet")]) }
         guard let asset = assets[request.path] else { return nil }
-        let headers = [
+        var headers = [
             ("ETag", asset.tag), ("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"), ("Content-Security-Policy", contentSecurityPolicy),
         ]
-        // RFC 9110 section 13.1.2: a list, compared weakly, since a proxy that compresses makes our tags weak.
-        let known = request.headers["if-none-match"]?.split(separator: ",").map { tag in
-            let tag = tag.trimmingCharacters(in: .whitespaces)
-            return tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : tag
+        if request.path == "/driver" {
+            // What the page needs of the device, and nothing else of what pages like to ask for.
+            headers.append(
+                ("Permissions-Policy", "geolocation=(self), screen-wake-lock=(self), camera=(), microphone=()"))
         }
-        if known?.contains(asset.tag) == true { return WebResponse(status: 304, headers: headers) }
+        if EntityTag.isKnown(asset.tag, to: request) { return WebResponse(status: 304, headers: headers) }
         return WebResponse(type: asset.type, body: asset.body, headers: headers)
     }
 
@@ -88,7 +102,8 @@ struct Assets {
         }
     }
 
-    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it.
+    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it. Exports `DroverClient` and
+    /// `Glide`.
     private static func clientModule() -> [UInt8] {
         func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
         let client = text(PackageResources.drover_js).split(separator: "\n", omittingEmptySubsequences: false)
@@ -96,7 +111,7 @@ struct Assets {
         let parts = [PackageResources.seen_js, PackageResources.timing_js].map {
             text($0).replacingOccurrences(of: "\nexport ", with: "\n")
         }
-        return Array(([whole] + parts).joined(separator: "\n").utf8)
+        return Array(([whole] + parts + [text(PackageResources.glide_js)]).joined(separator: "\n").utf8)
     }
 
     private static func settings(_ configuration: Configuration) -> [UInt8] {

@@ -25,6 +25,10 @@ final class Gateway: WebApplication {
     private(set) var erasures: ErasureWatch!
     /// Likewise.
     private(set) var shifts: ShiftWatch!
+    /// Likewise.
+    private(set) var rates: ReportRates!
+    /// Likewise.
+    private(set) var lane: BacklogLane!
     /// Set before `start`.
     var orders: OrderFollowing!
     let postgres: PostgresQuestions?
@@ -124,6 +128,8 @@ final class Gateway: WebApplication {
         memberships = Memberships(gateway: self)
         erasures = ErasureWatch(gateway: self)
         shifts = ShiftWatch(gateway: self)
+        rates = ReportRates(gateway: self)
+        lane = BacklogLane(gateway: self)
         shiftsNow = { [unowned self] in shifts }
         onDriverState = { [unowned self] driver in shifts.stateChanged(driver) }
         access.copies.redis = redisNow
@@ -158,6 +164,7 @@ final class Gateway: WebApplication {
         }
         driverSessions.start(loop)
         shifts.start()
+        lane.start(loop)
         loop.atEndOfTurn { [unowned self] in endOfTurn() }
     }
 
@@ -173,6 +180,7 @@ final class Gateway: WebApplication {
     /// Takes no more pings; what was taken goes on to be acknowledged.
     func stopAccepting() {
         isAccepting = false
+        lane.refuseAll("shutting down")
     }
 
     /// Why the decoded batch cannot be taken now; nil where it can.
@@ -195,6 +203,7 @@ final class Gateway: WebApplication {
         access.close()
         erasures.close()
         shifts.close()
+        lane.close()
         writes.close()
         watching?.close()
         systemDatabase?.close()
@@ -229,6 +238,7 @@ final class Gateway: WebApplication {
     }
 
     private func endOfTurn() {
+        lane.work()
         submitSoon()
         if let server {
             acknowledgements.release(
@@ -287,6 +297,7 @@ final class Gateway: WebApplication {
             pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
         }
         orders.everySecond(now: now)
+        rates.everySecond(now: now)
         for handle in pipeline.fanout.takeOverrun() { closeSlowViewer(handle) }
         let slow = SystemClock.monotonicMicroseconds() - Int64(configuration.liveSlowViewerSeconds) * 1_000_000
         pipeline.fanout.forEachBlocked(since: slow) { closeSlowViewer($0) }

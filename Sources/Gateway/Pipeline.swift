@@ -36,7 +36,7 @@ final class Pipeline {
     /// The batch being worked on, and what came of it.
     private(set) var batch = PingBatch()
     private var resolved: [Int32] = []
-    private(set) var outcome = BatchOutcome()
+    var outcome = BatchOutcome()
     /// Ids of the last `resolve` that are not known yet.
     private(set) var unknown: [DriverID] = []
     private var record = PingRecordBuffer()
@@ -134,11 +134,30 @@ final class Pipeline {
         journal.hasRoom(records: batch.pings.count, bytes: batch.pings.count * PingRecord.maximumBytes)
     }
 
+    /// Whether the journal takes so many pings now.
+    func hasRoom(forPings count: Int) -> Bool {
+        journal.hasRoom(records: count, bytes: count * PingRecord.maximumBytes)
+    }
+
+    /// Takes the batch away and puts another in its place, for who works on one for longer than a turn.
+    func exchange(_ other: inout PingBatch) {
+        swap(&batch, &other)
+    }
+
     /// Judges, keeps and shows every ping of the batch. `resolve` and `hasRoom` have said yes.
     func process(_ sender: Sender, now: Microseconds) {
+        process(sender, batch.pings.indices, now: now)
+    }
+
+    /// The same of a part of a device's batch, without the ping that was judged before; `outcome` is of this part alone.
+    func process(_ sender: Sender, _ part: Range<Int>, besides judged: Int = -1, now: Microseconds) {
         outcome.reset()
-        counters.received += batch.pings.count
-        for index in batch.pings.indices {
+        counters.received += part.count
+        for index in part {
+            if index == judged {
+                counters.received -= 1
+                continue
+            }
             if let defect = batch.pings[index].defect {
                 reject(index, .malformed, defect)
                 continue
@@ -291,6 +310,15 @@ struct BatchOutcome {
         duplicate = 0
         clamped = 0
         rejections.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds what came of another part of the same batch.
+    mutating func add(_ other: BatchOutcome) {
+        accepted += other.accepted
+        late += other.late
+        duplicate += other.duplicate
+        clamped += other.clamped
+        rejections += other.rejections
     }
 }
 

@@ -65,9 +65,21 @@ extension Route {
         },
         Route(.post, "/v1/webhooks/{name}", .writePings) { WebhookRoute($0, $1).receive() },
         Route(.get, "/v1/ingest") { $0.respond(Problem.upgradeRequired()) },
-        Route.phone(.post, "/pub") { OwnTracksRoute($0).receive() },
-        Route.phone(.post, "/owntracks") { OwnTracksRoute($0).receive() },
-        Route.phone(.post, "/api/v1/owntracks/points") { OwnTracksRoute($0).receive() },
+        .phone(.post, "/locations") { LocationsRoute($0).receive() },
+        .phone(.put, "/locations") { LocationsRoute($0).receive() },
+
+        // In, of phone apps.
+        .phone(.post, "/overland") { OverlandRoute(phone: $0).receive() },
+        .phone(.get, "/overland") { OverlandRoute(phone: $0).greet() },
+        .phone(.post, "/api/v1/overland/batches") { OverlandRoute(phone: $0).receive() },
+        .phone(.get, "/api/v1/overland/batches") { OverlandRoute(phone: $0).greet() },
+        .phone(.get, "/osmand") { OsmAndRoute(phone: $0).receive() },
+        .phone(.post, "/osmand") { OsmAndRoute(phone: $0).receive() },
+        .phone(.get, "/gpslogger") { GPSLoggerRoute(phone: $0).receive() },
+        .phone(.post, "/gpslogger") { GPSLoggerRoute(phone: $0).receive() },
+        .phone(.post, "/pub") { OwnTracksRoute($0).receive() },
+        .phone(.post, "/owntracks") { OwnTracksRoute($0).receive() },
+        .phone(.post, "/api/v1/owntracks/points") { OwnTracksRoute($0).receive() },
 
         // Out.
         Route(.get, "/v1/track") { $0.respond(Problem.upgradeRequired()) },
@@ -77,11 +89,13 @@ extension Route {
         Route(.get, "/v1/drivers", .readPositions) { call, credential in
             DriverRoutes(gateway: call.gateway).list(call.request, for: credential, on: call.connection)
         },
+        Route(.get, "/v1/groups", .readPositions) { GroupsRoute($0, $1).list() },
         Route(.get, "/v1/drivers/{id}/position", .readPositions) { call, credential in
             guard let id = DriverID(call.parameters[0]) else { return call.respond(Problem.nothing(at: call.request)) }
             DriverRoutes(gateway: call.gateway).position(
                 of: id, call.request, for: credential, on: call.connection)
         },
+        Route(.get, "/v1/orders/{id}/arrival", .readPositions) { OrderRoutes($0, $1).arrival() },
         Route(.get, "/v1/drivers/{id}/history", .readHistory) { HistoryRoute($0, $1).answer() },
         Route(.get, "/v1/drivers/{id}/trips", .readHistory) { TripsRoute($0, $1).answer() },
         Route(.get, "/api/0/version", .readPositions) { RecorderRoutes($0, $1).tellVersion() },
@@ -89,6 +103,10 @@ extension Route {
         Route(.get, "/api/0/last", .readPositions) { RecorderRoutes($0, $1).last() },
         Route(.get, "/api/0/locations", .readHistory) { RecorderLocationsRoute($0, $1).answer() },
         Route(.get, "/ws/last") { $0.respond(Problem.upgradeRequired()) },
+        Route(.get, "/fleet.geojson", .readPositions) { FleetFeed($0, $1).answer() },
+        Route(.get, "/gtfs-rt/vehicle-positions.pb", .readPositions) { VehiclePositionsFeed($0, $1).answer() },
+        Route(.get, "/mds/vehicles/status", .readPositions) { VehicleStatusFeed($0, $1).list() },
+        Route(.get, "/mds/vehicles/status/{device_id}", .readPositions) { VehicleStatusFeed($0, $1).look() },
 
         // Steering: sessions, assignments, drivers' states, devices.
         Route(.post, "/v1/tracking-sessions", .writeSessions) { SessionRoutes($0, $1).create() },
@@ -103,6 +121,8 @@ extension Route {
         Route(.delete, "/v1/orders/{id}/drivers/{driver}", .writeAssignments) {
             AssignmentRoutes($0, $1, Subject.order).remove()
         },
+        Route(.get, "/v1/orders/{id}", .writeAssignments) { OrderRoutes($0, $1).look() },
+        Route(.put, "/v1/orders/{id}", .writeAssignments) { OrderRoutes($0, $1).change() },
         Route(.get, "/v1/groups/{id}/drivers", .writeAssignments) { AssignmentRoutes($0, $1, Subject.group).list() },
         Route(.put, "/v1/groups/{id}/drivers", .writeAssignments) { AssignmentRoutes($0, $1, Subject.group).replace() },
         Route(.put, "/v1/groups/{id}/drivers/{driver}", .writeAssignments) {
@@ -116,6 +136,7 @@ extension Route {
         Route(.get, "/v1/drivers/{id}/devices", .writeDevices) { DeviceRoutes($0, $1).list() },
         Route(.post, "/v1/drivers/{id}/devices", .writeDevices) { DeviceRoutes($0, $1).create() },
         Route(.delete, "/v1/drivers/{id}/devices/{device}", .writeDevices) { DeviceRoutes($0, $1).revoke() },
+        Route(.get, "/v1/enrolment", .writePings) { EnrolmentRoute($0, $1).answer() },
 
         // Erasing.
         Route(.delete, "/v1/drivers/{id}/telemetry", .eraseTelemetry) { ErasureRoutes($0, $1).erase() },
@@ -189,7 +210,7 @@ struct Router {
 
     /// The routes of the pattern that the path fits, with what stands in its braces.
     private static func match(_ call: inout RouteCall) -> [Route]? {
-        guard call.request.path.hasPrefix("/v1/") else { return nil }
+        guard call.request.path.hasPrefix("/v1/") || call.request.path.hasPrefix("/mds/") else { return nil }
         let parts = call.request.path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
         for pattern in patterns where pattern.parts.count == parts.count {
             let pairs = zip(pattern.parts, parts)

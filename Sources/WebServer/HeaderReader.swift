@@ -77,6 +77,7 @@ extension WebRequest {
         (WSI_TOKEN_HTTP_CONTENT_ENCODING, "content-encoding"), (WSI_TOKEN_ORIGIN, "origin"),
         (WSI_TOKEN_HOST, "host"), (WSI_TOKEN_X_FORWARDED_FOR, "x-forwarded-for"),
         (WSI_TOKEN_HTTP_IF_NONE_MATCH, "if-none-match"), (WSI_TOKEN_HTTP_ACCEPT, "accept"),
+        (WSI_TOKEN_HTTP_IF_MODIFIED_SINCE, "if-modified-since"),
         (WSI_TOKEN_HTTP_USER_AGENT, "user-agent"),
     ]
     private static let customHeaders = [

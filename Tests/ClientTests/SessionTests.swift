@@ -25,7 +25,7 @@ import Testing
 
     @Test func `what was not acknowledged is sent again in order, and settled once`() throws {
         defer { server.listener.close() }
-        let session = try session(.init(window: 100))
+        let session = try session(.init(window: 100, newestFirst: false))
         let driver = session.addDriver("van-1")
         var firstConnection: [Int64] = []
         var secondConnection: [Int64] = []
@@ -52,9 +52,61 @@ import Testing
         session.close()
     }
 
+    @Test func `what has gathered goes behind each driver's newest, and behind what is new`() throws {
+        defer { server.listener.close() }
+        let session = try session(.init(window: 2_000))
+        let first = session.addDriver("a")
+        let second = session.addDriver("b")
+        var frames: [[Int64]] = []
+        var settled: [Int64] = []
+        server.onText = { connection, text in
+            let sequences = text.integers(named: "seq")
+            frames.append(sequences)
+            // The rest is sent again over the next connection.
+            if server.opened == 1, sequences == [1_200] { connection.drop() }
+            if server.opened == 2 { connection.send(#"{"ack":\#(sequences.last ?? 0)}"#) }
+        }
+        session.onSettled = { outcome in
+            settled.append(outcome.sequence)
+            if settled.count == 2 {
+                session.send(report(2_000), driver: first)
+                session.flush()
+            }
+        }
+        for number in 1...1_200 { session.send(report(number), driver: number <= 600 ? first : second) }
+        session.connect()
+        server.listener.run { settled.count == 1_201 }
+        let again = frames.drop { $0 != [1_200] }.dropFirst().drop { $0 != [600] }
+        #expect(Array(again.prefix(2)) == [[600], [1_200]])
+        let all = again.flatMap { $0 }
+        #expect(all.filter { $0 != 600 && $0 < 1_200 } == Array(1...599) + Array(601...1_199))
+        #expect(settled == all, "settled in the order in which they were sent")
+        #expect(try #require(all.firstIndex(of: 1_201)) < 1_200, "what is new does not wait for what has gathered")
+        session.close()
+    }
+
+    @Test func `an acknowledgement of what this connection was not given settles nothing`() throws {
+        defer { server.listener.close() }
+        let session = try session()
+        let driver = session.addDriver("a")
+        var texts = 0
+        server.onText = { connection, _ in
+            texts += 1
+            connection.send(#"{"ack":99}"#)
+            connection.send(#"{"ack":1}"#)
+        }
+        var settled: [Int64] = []
+        session.onSettled = { settled.append($0.sequence) }
+        session.send(report(1), driver: driver)
+        session.connect()
+        server.listener.run { !settled.isEmpty }
+        #expect(settled == [1] && texts == 1)
+        session.close()
+    }
+
     @Test func `frames are native pings with the credential in the handshake`() throws {
         defer { server.listener.close() }
-        let session = try session(.init(pingsPerFrame: 2))
+        let session = try session(.init(pingsPerFrame: 2, newestFirst: false))
         let named = session.addDriver("van-1")
         let unnamed = session.addDriver("")
         var frames: [String] = []
@@ -99,7 +151,10 @@ import Testing
         session.onSettled = {
             settled.append("\($0.sequence) \($0.rejection?.reason ?? "-") \($0.rejection?.detail ?? "")")
         }
-        for number in 1...3 { session.send(report(number), driver: driver) }
+        session.onConnected = {
+            for number in 1...3 { session.send(report(number), driver: driver) }
+            session.flush()
+        }
         session.connect()
         server.listener.run { settled.count == 3 }
         #expect(settled == ["1 accuracy say \"é\"", "2 jump ", "3 - "])
@@ -108,7 +163,7 @@ import Testing
 
     @Test func `a full window refuses until half of it is settled`() throws {
         defer { server.listener.close() }
-        let session = try session(.init(window: 4))
+        let session = try session(.init(window: 4, newestFirst: false))
         let driver = session.addDriver("a")
         var rooms = 0
         session.onRoom = { rooms += 1 }
@@ -174,7 +229,7 @@ import Testing
 
     @Test func `pings beyond the server's frame size go into another frame`() throws {
         defer { server.listener.close() }
-        let session = try session(.init(window: 100, pingsPerFrame: 100))
+        let session = try session(.init(window: 100, pingsPerFrame: 100, newestFirst: false))
         let driver = session.addDriver("a")
         var frames: [String] = []
         server.onOpen = { $0.send(#"{"hello":{"now":1,"max_frame":1024}}"#) }

@@ -17,6 +17,14 @@ extension Integration {
                                 none garb xses xjwt rkey rses rdev bare othr oses odev ojwt sess vjwt dev  lim  bjwt key
             POST pings          401  401  401  401  401  401  401  403  403  403  403  403  403  403  200  200  200  200
             POST webhook        401  401  401  401  401  401  401  403  404  403  404  403  403  403  404  404  404  404
+            POST /overland      401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /overland       401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /api/v1/overland/batches 401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /api/v1/overland/batches 401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /osmand        401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /osmand         401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            POST /gpslogger     401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
+            GET /gpslogger      401  401  401  401  401  401  401  403  200  403  200  403  403  403  200  200  200  200
             WS ingest           4401 4401 4401 4401 4401 4401 4401 4403 rej  4403 rej  4403 4403 4403 ack  ack  ack  ack
             WS driver           4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   yes  yes  4403 yes  yes  yes
             WS order            4401 4401 4401 4401 4401 4401 4401 4403 no   no   4403 no   yes  yes  4403 yes  yes  yes
@@ -33,6 +41,8 @@ extension Integration {
             GET last            401  401  401  401  401  401  401  403  0    0    403  0    1    1    403  1    1    1
             GET order           401  401  401  401  401  401  401  403  403  403  403  403  1    1    403  1    1    1
             GET group           401  401  401  401  401  401  401  403  403  403  403  403  1    1    403  1    1    1
+            GET arrival         401  401  401  401  401  401  401  403  403  403  403  403  404  404  403  404  404  404
+            GET groups          401  401  401  401  401  401  401  403  no   no   403  no   yes  yes  403  yes  yes  yes
             POST session        401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             GET session         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  200  200  200
             LIST sessions       401  401  401  401  401  401  401  403  200  403  403  403  403  403  403  200  200  200
@@ -41,10 +51,16 @@ extension Integration {
             PUT carriers        401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT carrier         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE carrier      401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET destination     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            PUT destination     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET members         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT members         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT member          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE member       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET /fleet.geojson  401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET feed            401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET vehicles        401  401  401  401  401  401  401  403  200  200  403  200  200  200  403  200  200  200
+            GET vehicle         401  401  401  401  401  401  401  403  404  404  403  404  404  404  403  404  404  404
             GET history         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET locations       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET trips           401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
@@ -53,9 +69,12 @@ extension Integration {
             GET devices         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             POST device         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             DELETE device       401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  204  204  204
+            GET enrolment       401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  403  403  403
             DELETE telemetry    401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE customer     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  403  200  200
             GET erasure         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  404  404  404
+            POST locations      401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  200  200  200
+            PUT locations       401  401  401  401  401  401  401  403  403  403  200  403  403  403  200  200  200  200
             GET /metrics        401  401  401  401  401  401  401  200  403  403  403  403  403  403  403  200  200  200
             GET /healthz        200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
             GET /readyz         200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200  200
@@ -88,6 +107,7 @@ extension Integration {
 /// Two brands on one gateway: ours, whose ids begin with `m-`, and another.
 private final class AccessWorld {
     static let box = "43,-80,44,-79"
+    private static let operatorID = "0d5b3a90-9f1c-4c54-9d27-4f6c3e0a9b11"
     let gateway: RunningGateway
     private(set) var tokens: [String: String] = [:]
     private let master: String
@@ -103,6 +123,7 @@ private final class AccessWorld {
         gateway.set("access.jwks_file", keySet)
         // From nowhere are metrics open, so that the table has the credential's part.
         gateway.set("web.metrics_from", "")
+        gateway.set("mds.provider_id", Self.operatorID)
         try gateway.start()
         let all =
             "pings:write,positions:read,history:read,sessions:write,assignments:write,devices:write,telemetry:erase"
@@ -170,8 +191,19 @@ private final class AccessWorld {
         case "POST pings":
             // A device's ping needs no name, a backend's does.
             return try status("POST", "/v1/pings", token, ping.json)
+        case "POST locations", "PUT locations":
+            // What m-1 has sent already: nobody's place changes. To a device the name is a label.
+            let record =
+                "{\"timestamp\":\(ping.recordedAt),\"coords\":{\"latitude\":10,\"longitude\":10,\"accuracy\":5}}"
+            let method = String(row.prefix { $0 != " " })
+            return try status(method, "/locations", token, "{\"location\":\(record),\"device_id\":\"m-1\"}")
         // No webhook is configured here: who may send one learns that.
         case "POST webhook": return try status("POST", "/v1/webhooks/nobody", token, "{}")
+        // Without positions, since a phone's are its own driver's whatever they say.
+        case "POST /overland", "POST /api/v1/overland/batches":
+            return try status("POST", String(row.dropFirst(5)), token, "{\"locations\":[]}")
+        case "POST /osmand": return try status("POST", "/osmand", token, "{\"location\":{}}")
+        case "POST /gpslogger": return try status("POST", "/gpslogger", token, "batt=83")
         case "POST pub", "POST points":
             return try status("POST", row == "POST pub" ? "/pub?d=m-1" : "/api/v1/owntracks/points?d=m-1", token, fix)
         case "WS ingest": return try ingest(token)
@@ -183,6 +215,10 @@ private final class AccessWorld {
         case "WS larger area": return try watch("area:42,-81,45,-78", token)
         case "SSE order": return try events("order:m-o", token)
         case "GET position": return try status("GET", "/v1/drivers/m-1/position", token)
+        // Nobody has said where it goes.
+        case "GET arrival": return try status("GET", "/v1/orders/m-o/arrival", token)
+        case "GET destination": return try status("GET", "/v1/orders/m-o", token)
+        case "PUT destination": return try status("PUT", "/v1/orders/m-o", token, "{\"destination\":null}")
         case "GET history": return try status("GET", "/v1/drivers/m-1/history", token)
         case "GET trips": return try status("GET", "/v1/drivers/m-1/trips", token)
         case "GET version": return try status("GET", "/api/0/version", token)
@@ -193,6 +229,11 @@ private final class AccessWorld {
         case "GET area": return try count("/v1/drivers?area=43,-80,44,-79", token)
         case "GET order": return try count("/v1/drivers?order=m-o", token)
         case "GET group": return try count("/v1/drivers?group=m-g", token)
+        case "GET groups":
+            let response = try gateway.http("GET", "/v1/groups", token: token)
+            guard response.status == 200 else { return String(response.status) }
+            let ids = try JSON(parsing: response.text)["groups"].array.compactMap { $0["id"].string }
+            return ids.contains("m-g") ? "yes" : "no"
         case "POST session": return try status("POST", "/v1/tracking-sessions", token, "{\"subjects\":[\"order:m-o\"]}")
         case "GET session":
             return try status("GET", "/v1/tracking-sessions/\(try session(["order:m-o"]).id)", token)
@@ -203,6 +244,11 @@ private final class AccessWorld {
         // It is in service already, so that no other row is concerned.
         case "PUT driver": return try status("PUT", "/v1/drivers/m-1", token, "{\"is_active\":true}")
         case "GET devices": return try status("GET", "/v1/drivers/m-1/devices", token)
+        case "GET enrolment": return try status("GET", "/v1/enrolment", token)
+        case "GET feed": return try status("GET", "/gtfs-rt/vehicle-positions.pb", token)
+        case "GET vehicles": return try status("GET", "/mds/vehicles/status", token)
+        // Of a vehicle that is not there: whom it is shown to, the feeds' own tests tell.
+        case "GET vehicle": return try status("GET", "/mds/vehicles/status/\(Self.operatorID)", token)
         case "POST device": return try status("POST", "/v1/drivers/m-1/devices", token, "{\"name\":\"phone\"}")
         case "DELETE device":
             return try status("DELETE", "/v1/drivers/m-1/devices/\(try device("m-1").id)", token)

@@ -8,7 +8,9 @@ extension PageTests {
     @Suite(.serialized) struct DocumentTests {
         private static let types = [
             "/map": "text/html; charset=utf-8", "/fleet": "text/html; charset=utf-8",
+            "/driver": "text/html; charset=utf-8",
             "/drover.js": "text/javascript; charset=utf-8",
+            "/drover.d.ts": "application/typescript; charset=utf-8",
             "/assets/leaflet/leaflet.js": "text/javascript; charset=utf-8",
             "/assets/pages.css": "text/css; charset=utf-8", "/assets/leaflet/leaflet.css": "text/css; charset=utf-8",
             "/assets/leaflet/images/layers.png": "image/png", "/assets/settings.json": "application/json",
@@ -61,7 +63,7 @@ extension PageTests {
             let gateway = try GatewayFixture()
             defer { gateway.remove() }
             var seen: Set<String> = []
-            var left = ["/map", "/fleet"]
+            var left = ["/map", "/fleet", "/driver"]
             while let path = left.popLast() {
                 guard seen.insert(path).inserted else { continue }
                 let response = try HTTPClient.request("GET", gateway.address + path)
@@ -77,8 +79,8 @@ extension PageTests {
             }
             #expect(
                 seen.isSuperset(of: [
-                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css",
-                    "/assets/leaflet/images/layers.png",
+                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css", "/assets/fleet-layer.js",
+                    "/assets/leaflet/images/layers.png", "/assets/driver-queue.js", "/assets/timing.js",
                 ]))
         }
 

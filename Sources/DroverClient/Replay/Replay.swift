@@ -96,7 +96,7 @@ public final class Replay {
             network: network, gateway: gateway, token: options.token,
             options: IngestSession.Options(
                 window: 5000, pingsPerFrame: max(1, options.pingsPerFrame),
-                patienceMilliseconds: options.patienceSeconds * 1000))
+                patienceMilliseconds: options.patienceSeconds * 1000, newestFirst: false))
         driverNumbers = plan.drivers.map { session.addDriver(options.isDriverFromToken ? "" : $0) }
         report.total = plan.pings.count
     }

@@ -21,7 +21,17 @@ public struct PingOutcome: Sendable {
 /// One ingest connection and its successors.
 ///
 /// Sequence numbers count from 1 through the session's whole life, so that after a reconnection the same ping has the
-/// same number. Not `Sendable`: belongs to the loop's thread.
+/// same number. They are labels: what is acknowledged follows the order in which pings were sent on a connection, and after
+/// an interruption each driver's newest is sent first. Not `Sendable`: belongs to the loop's thread.
+///
+/// ```swift
+/// let session = IngestSession(network: network, gateway: try Endpoint("http://127.0.0.1:8080"), token: token)
+/// let driver = session.addDriver("")
+/// session.onSettled = { print("kept:", $0.rejection == nil) }
+/// session.connect()
+/// session.send(PingReport(recordedAt: now, latitude: 43.6532, longitude: -79.3832, accuracy: 5), driver: driver)
+/// session.flush()
+/// ```
 public final class IngestSession {
     /// What a session may do and hold.
     public struct Options: Sendable {
@@ -31,12 +41,19 @@ public final class IngestSession {
         public var pingsPerFrame: Int
         /// For how long without a connection to go on trying; 0 gives up at once.
         public var patienceMilliseconds: Int
+        /// Whether each driver's newest ping goes first when a connection begins, and what has gathered follows behind
+        /// whatever is new, so that a driver is on the map at once. Otherwise all goes in the order of `send`, as a
+        /// recording should. The gateway takes what comes behind a newer ping for history alone (`late`).
+        public var newestFirst: Bool
 
-        /// 1,000 pings on their way, each in a frame of its own, a minute of patience.
-        public init(window: Int = 1000, pingsPerFrame: Int = 1, patienceMilliseconds: Int = 60_000) {
+        /// 1,000 pings on their way, each in a frame of its own, a minute of patience, newest first.
+        public init(
+            window: Int = 1000, pingsPerFrame: Int = 1, patienceMilliseconds: Int = 60_000, newestFirst: Bool = true
+        ) {
             self.window = window
             self.pingsPerFrame = max(1, pingsPerFrame)
             self.patienceMilliseconds = patienceMilliseconds
+            self.newestFirst = newestFirst
         }
     }
 
@@ -44,10 +61,13 @@ public final class IngestSession {
     public var onConnected: () -> Void = {}
     /// The connection is gone; another attempt follows in so many milliseconds.
     public var onInterrupted: (WebSocketClosure, _ retryMilliseconds: Int) -> Void = { _, _ in }
-    /// A ping is settled: durable, or rejected. In order, once for each.
+    /// A ping is settled: durable, or rejected. In the order in which they were sent, once for each.
     public var onSettled: (PingOutcome) -> Void = { _ in }
     /// The window was full, and half of it is free again.
     public var onRoom: () -> Void = {}
+    /// The gateway asks for another time between two reports, in milliseconds; 0 leaves it to the device. A device that can
+    /// should take its fixes that far apart; what it sends more often goes out together.
+    public var onRate: (_ intervalMilliseconds: Int) -> Void = { _ in }
     /// The session is over and nothing more is tried; what is unacknowledged stays so.
     public var onEnded: (WebSocketClosure) -> Void = { _ in }
 
@@ -55,6 +75,10 @@ public final class IngestSession {
     public private(set) var interruptions = 0
     /// The gateway's wish for the time between two frames; 0 is none.
     public private(set) var rateIntervalMilliseconds = 0
+
+    /// Backlog goes in frames of so many pings, and so many may be unacknowledged: the gateway works it off at leisure.
+    private static let backlogPerFrame = 500
+    private static let backlogWindow = 1_000
 
     private let network: ClientNetwork
     private let endpoint: Endpoint
@@ -121,7 +145,7 @@ public final class IngestSession {
         let ping = PendingPing(report: report, driver: Int32(driver), sentAt: SystemClock.monotonicMicroseconds())
         guard !isEnded, let sequence = pending.append(ping) else { return nil }
         if pending.isFull { wasFull = true }
-        if pending.unsent >= options.pingsPerFrame { pump(everything: false) }
+        if pending.liveCount >= options.pingsPerFrame { pump(everything: false) }
         return sequence
     }
 
@@ -198,9 +222,10 @@ public final class IngestSession {
             maximumFrameBytes = hello.maximumFrame
             isReady = true
             isFlushWanted = true
+            if options.newestFirst { pending.putNewestFirst() }
             onConnected()
         }
-        if let interval = message.rateIntervalMilliseconds { rateIntervalMilliseconds = interval }
+        if let interval = message.rateIntervalMilliseconds { rateChanged(interval) }
         message.forEachRejection { rejection in
             guard pending[rejection.sequence] != nil else { return }
             rejections[rejection.sequence] = (rejection.reason, rejection.detail)
@@ -216,27 +241,47 @@ public final class IngestSession {
     private func settle(through acknowledged: Int64) {
         let now = socket?.receivedAt ?? SystemClock.monotonicMicroseconds()
         backoff.reset()
-        while let (sequence, ping) = pending.popFirst(through: acknowledged) {
+        // A label that this connection was not given cannot be acknowledged by it.
+        guard pending.isSent(acknowledged) else { return }
+        while let (sequence, ping) = pending.popSent() {
             let rejection = rejections.isEmpty ? nil : rejections.removeValue(forKey: sequence)
             onSettled(
                 PingOutcome(
                     sequence: sequence, driver: Int(ping.driver), recordedAt: ping.report.recordedAt,
                     sentAt: ping.sentAt, settledAt: now, rejection: rejection))
+            if sequence == acknowledged { break }
         }
     }
 
-    /// Writes frames while there is something to write and the socket takes it.
+    /// Writes frames while there is something to write and the socket takes it: what is new first, then what has gathered.
     private func pump(everything: Bool) {
         guard isReady, let socket else { return }
         // With a rate to keep, frames are rare and so carry what has gathered.
         let perFrame = rateIntervalMilliseconds > 0 ? max(options.pingsPerFrame, 500) : options.pingsPerFrame
-        while pending.unsent > 0, socket.canSend, everything || pending.unsent >= perFrame {
-            guard mayWriteNow() else { return }
-            let written = encodeFrame(perFrame)
-            guard socket.send(network.messageWriter.bytes) else { return }
-            pending.markSent(written)
+        while pending.liveCount > 0, socket.canSend, everything || pending.liveCount >= perFrame {
+            guard mayWriteNow() else { break }
+            guard write(perFrame, ofBacklog: false, to: socket) else { return }
         }
-        if pending.unsent == 0 { isFlushWanted = false }
+        if pending.liveCount == 0 { isFlushWanted = false }
+        while pending.backlogCount > 0, socket.canSend, pending.sentCount < Self.backlogWindow {
+            guard write(Self.backlogPerFrame, ofBacklog: true, to: socket) else { return }
+        }
+    }
+
+    private func write(_ limit: Int, ofBacklog: Bool, to socket: WebSocketClient) -> Bool {
+        let written = encodeFrame(limit, ofBacklog: ofBacklog)
+        guard socket.send(network.messageWriter.bytes) else { return false }
+        pending.markSent(written, ofBacklog: ofBacklog)
+        return true
+    }
+
+    /// Another interval counts from the last frame on, so that a device that is watched from now on is seen at once.
+    private func rateChanged(_ interval: Int) {
+        guard interval != rateIntervalMilliseconds else { return }
+        if nextFrameAt > 0 { nextFrameAt += Int64(interval - rateIntervalMilliseconds) * 1000 }
+        rateIntervalMilliseconds = interval
+        rateTimer?.stop()
+        onRate(interval)
     }
 
     private func mayWriteNow() -> Bool {
@@ -253,15 +298,16 @@ public final class IngestSession {
         return false
     }
 
-    /// The next unsent pings as one frame; how many they are.
-    private func encodeFrame(_ limit: Int) -> Int {
+    /// The next pings, live ones or backlog, as one frame; how many they are.
+    private func encodeFrame(_ limit: Int, ofBacklog: Bool) -> Int {
         let writer = network.messageWriter
         writer.clear()
-        let isArray = limit > 1 && pending.unsent > 1
+        let most = min(limit, ofBacklog ? pending.backlogCount : pending.liveCount)
+        let isArray = most > 1
         if isArray { writer.append(UInt8(ascii: "[")) }
         var number = 0
-        while number < min(limit, pending.unsent) {
-            let sequence = pending.firstUnsent + Int64(number)
+        while number < most {
+            let sequence = pending.label(at: number, ofBacklog: ofBacklog)
             guard let ping = pending[sequence] else { break }
             let before = writer.count
             if number > 0 { writer.append(UInt8(ascii: ",")) }

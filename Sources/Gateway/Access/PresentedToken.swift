@@ -19,9 +19,7 @@ enum PresentedToken {
             let parts = authorization.split(separator: " ", maxSplits: 1)
             switch (parts.first?.lowercased(), parts.count) {
             case ("bearer", 2): tokens.append(parts[1].trimmingCharacters(in: .whitespaces))
-            case ("basic", 2):
-                let decoded = Data(base64Encoded: String(parts[1])).map { String(decoding: $0, as: UTF8.self) } ?? ""
-                tokens.append(decoded.firstIndex(of: ":").map { String(decoded[decoded.index(after: $0)...]) } ?? "")
+            case ("basic", 2): tokens.append(Self.basic(String(parts[1])))
             default: tokens.append("")
             }
         }
@@ -36,5 +34,16 @@ enum PresentedToken {
             return
         }
         self = tokens.allSatisfy { $0 == first } ? .one(first) : .conflicting
+    }
+
+    /// The token of Basic credentials (RFC 7617), the password; empty where there is none. Overland's "Owntracks" mode sends
+    /// the bare token, with a colon behind it in older versions, instead of base64: none of ours can be taken for base64,
+    /// since each has a `_` or a `.`.
+    private static func basic(_ credentials: String) -> String {
+        guard let data = Data(base64Encoded: credentials) else {
+            return credentials.hasSuffix(":") ? String(credentials.dropLast()) : credentials
+        }
+        let pair = String(decoding: data, as: UTF8.self)
+        return pair.firstIndex(of: ":").map { String(pair[pair.index(after: $0)...]) } ?? ""
     }
 }

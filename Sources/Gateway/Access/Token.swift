@@ -18,12 +18,18 @@ enum Token {
     static let maximumLength = 100
 
     /// A new token.
-    static func make(_ kind: Kind) -> String {
-        let secret = SymmetricKey(size: .bits256).withUnsafeBytes { Data($0) }
+    static func make(_ kind: Kind) -> String { kind.rawValue + secret(bits: 256) }
+
+    /// A new passphrase of 32 characters with 192 random bits, as long as libsodium's secretbox takes one.
+    static func makePassphrase() -> String { secret(bits: 192) }
+
+    /// Random bits in base64's alphabet for URLs, without padding.
+    private static func secret(bits: Int) -> String {
+        let secret = SymmetricKey(size: SymmetricKeySize(bitCount: bits)).withUnsafeBytes { Data($0) }
         let text = secret.base64EncodedString().map { character -> Character in
             character == "+" ? "-" : character == "/" ? "_" : character
         }
-        return kind.rawValue + String(text.filter { $0 != "=" })
+        return String(text.filter { $0 != "=" })
     }
 
     /// What the token would open by its prefix; nil where it is none of ours, which nobody needs to be asked about.

@@ -1,4 +1,5 @@
-/// What the configuration says to the pure core: the judge's rules and the ages of presence.
+/// What the configuration says to the pure core: the judge's rules and the ages of presence; and to devices: how often to
+/// report.
 import Tracking
 
 extension Configuration {
@@ -21,5 +22,12 @@ extension Configuration {
         limits.stale = Int64(liveStaleSeconds) * 1_000_000
         limits.offline = Int64(liveOfflineSeconds) * 1_000_000
         return limits
+    }
+
+    /// How often devices are asked to report.
+    var reportSteps: ReportSteps {
+        ReportSteps(
+            near: ratesNearMilliseconds, watched: ratesWatchedMilliseconds, idle: ratesIdleMilliseconds,
+            nearMetres: ratesNearMetres)
     }
 }

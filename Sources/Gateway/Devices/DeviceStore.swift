@@ -53,21 +53,28 @@ struct DeviceStore {
         }
     }
 
-    /// Makes a device; `hash` is its token's.
+    /// Makes a device; `hash` is its token's, `encryptionKey` what its OwnTracks encrypts with.
     func create(
-        id: String, hash: String, driver: DriverID, name: String?, by origin: AuditOrigin,
+        id: String, hash: String, driver: DriverID, name: String?, encryptionKey: String?, by origin: AuditOrigin,
         then: @escaping (Result<Void, PostgresError>) -> Void
     ) {
         let sql = """
             WITH made AS (
-                INSERT INTO \(schema).driver_devices (id, driver_id, name, token_sha256)
-                VALUES ($1, $2, $3, decode($4, 'hex')) RETURNING id, driver_id, name)
+                INSERT INTO \(schema).driver_devices (id, driver_id, name, token_sha256, encryption_key)
+                VALUES ($1, $2, $3, decode($4, 'hex'), $7) RETURNING id, driver_id, name)
             INSERT INTO \(schema).api_audit_logs (actor, action, subject, detail, address)
             SELECT $5, 'device.create', 'device:' || id,
                 jsonb_strip_nulls(jsonb_build_object('driver_id', driver_id, 'name', name)), $6 FROM made
             """
-        postgres.askNow(sql, [id, driver.string, name, hash, origin.actor, origin.address]) { answer in
+        postgres.askNow(sql, [id, driver.string, name, hash, origin.actor, origin.address, encryptionKey]) { answer in
             then(answer.map { _ in })
+        }
+    }
+
+    /// What a device's OwnTracks encrypts with; nil where it does not.
+    func encryptionKey(of id: String, then: @escaping (Result<String?, PostgresError>) -> Void) {
+        postgres.askNow("SELECT encryption_key FROM \(schema).driver_devices WHERE id = $1", [id]) { answer in
+            then(answer.map { $0.count == 1 ? $0.text(0, 0) : nil })
         }
     }
 

@@ -14,7 +14,7 @@ final class IngestSocket: CredentialSession {
     /// Who sends; nil until the credential was checked.
     private var sender: Sender?
     /// Whose pings they count as; kept like the sender.
-    private var allowance: RateLimits.PingAllowance?
+    private(set) var allowance: RateLimits.PingAllowance?
     /// Whether frames wait: for the login, or for a driver that is looked up.
     private var isWaiting = true
     private var isResuming = false
@@ -25,8 +25,12 @@ final class IngestSocket: CredentialSession {
     private var acknowledged: Int64 = 0
     private var isAcknowledgementDue = false
     private var rejections: [(lsn: UInt64, json: [UInt8])] = []
+    /// Backlog that waits in the lane, and what came after it.
+    var held = HeldFrames()
     /// What the handshake says of the device's app.
     var app: String?
+    /// The time between two reports that the device was asked to keep, in milliseconds; 0 where nothing was asked.
+    private(set) var toldInterval = 0
     /// Where a device's last sign of life is noted; nil for a backend.
     private var driverSession: DriverSessions.Slot?
 
@@ -60,16 +64,27 @@ final class IngestSocket: CredentialSession {
             driverSession = gateway.driverSessions.connected(device, app: app, now: SystemClock.wallMicroseconds())
         }
         welcome(login)
+        if case .device(let driver, _) = sender {
+            gateway.rates.connected(self, of: driver, now: SystemClock.wallMicroseconds())
+        }
         resume()
+    }
+
+    /// Asks the device to report so often from now on.
+    func tell(interval milliseconds: Int) {
+        toldInterval = milliseconds
+        connection.sendQueued(text: Array("{\"rate\":{\"interval_ms\":\(milliseconds)}}".utf8))
     }
 
     override func closed() {
         super.closed()
+        leaveLane()
         if let driverSession { gateway.driverSessions.disconnected(driverSession) }
         driverSession = nil
         if let allowance { gateway.limits.release(allowance) }
         allowance = nil
         guard case .device(let driver, _) = sender else { return }
+        gateway.rates.disconnected(self, of: driver)
         // 1000 and 1001 are goodbyes (RFC 6455 section 7.4.1); all else may be a tunnel or a crash.
         let code = connection.peerCloseCode
         gateway.pipeline.fanout.deviceDisconnected(driver, saidGoodbye: code == 1000 || code == 1001)
@@ -140,6 +155,10 @@ final class IngestSocket: CredentialSession {
     @inline(__always)
     private func take(_ message: Span<UInt8>) -> Bool {
         guard let sender, connection.isOpen else { return true }
+        if message.count > BacklogLane.largeBytes, case .device(let driver, let id) = sender {
+            setAside(message, of: driver, id)
+            return true
+        }
         let pipeline = gateway.pipeline
         do {
             try pipeline.decode(message, maximumPings: Self.maximumPings, allowsEnvelope: false)
@@ -155,7 +174,7 @@ final class IngestSocket: CredentialSession {
             return true
         }
         let now = SystemClock.wallMicroseconds()
-        if let driverSession { gateway.driverSessions.heard(driverSession, now: now) }
+        noteSignOfLife(now)
         let count = pipeline.batch.pings.count
         // A frame without pings counts as one, or it would be free.
         if let allowance, !gateway.limits.take(max(count, 1), allowance, now: now) {
@@ -164,15 +183,33 @@ final class IngestSocket: CredentialSession {
         }
         pipeline.process(sender, now: now)
         guard count > 0 else { return true }
-        if !pipeline.outcome.rejections.isEmpty { noteRejections(now) }
-        received += Int64(count)
-        let sequence = pipeline.batch.pings[count - 1].ping.sequence ?? received
-        gateway.acknowledgements.wait(
-            for: pipeline.journal.appendedLSN, frameOf: self, sequence: sequence, receivedAt: now)
+        guard held.isEmpty else {
+            hold(now)
+            return true
+        }
+        let lsn = pipeline.journal.appendedLSN
+        if !pipeline.outcome.rejections.isEmpty {
+            for rejection in rejectionsOfBatch(now) { note(rejection, lsn) }
+        }
+        let sequence = countIn(count, lastSequence: pipeline.batch.pings[count - 1].ping.sequence)
+        gateway.acknowledgements.wait(for: lsn, frameOf: self, sequence: sequence, receivedAt: now)
         return true
     }
 
-    private func refuse(_ error: PingDecodingError) {
+    /// The device is heard of.
+    @inline(__always)
+    func noteSignOfLife(_ now: Microseconds) {
+        if let driverSession { gateway.driverSessions.heard(driverSession, now: now) }
+    }
+
+    /// Counts a frame's pings, in order of arrival; returns the label of the last one.
+    @inline(__always)
+    func countIn(_ count: Int, lastSequence: Int64?) -> Int64 {
+        received += Int64(count)
+        return lastSequence ?? received
+    }
+
+    func refuse(_ error: PingDecodingError) {
         var writer = JSONWriter()
         writer.raw("{\"error\":{\"code\":\"bad_request\",\"message\":")
         writer.string(error.detail)
@@ -183,19 +220,27 @@ final class IngestSocket: CredentialSession {
 
     // MARK: Acknowledgements
 
-    private func noteRejections(_ now: Microseconds) {
+    /// The pings of the pipeline's batch that were not kept.
+    func rejectionsOfBatch(_ now: Microseconds) -> [HeldFrames.Rejection] {
         let pipeline = gateway.pipeline
-        for rejection in pipeline.outcome.rejections {
+        return pipeline.outcome.rejections.map { rejection in
             let ping = pipeline.batch.pings[rejection.index].ping
             var writer = JSONWriter()
-            writer.raw("{\"seq\":")
-            writer.integer(ping.sequence ?? received + Int64(rejection.index) + 1)
             writer.raw(",\"reason\":\"\(rejection.reason.name)\",\"detail\":")
             writer.string(
                 rejection.defect?.description ?? gateway.rules.detail(of: rejection.reason, for: ping, now: now))
             writer.raw("}")
-            rejections.append((pipeline.journal.appendedLSN, writer.bytes))
+            return HeldFrames.Rejection(sequence: ping.sequence, index: rejection.index, rest: writer.bytes)
         }
+    }
+
+    /// The rejection goes with the acknowledgement that covers `lsn`. To be called before its frame is numbered.
+    func note(_ rejection: HeldFrames.Rejection, _ lsn: UInt64) {
+        var writer = JSONWriter()
+        writer.raw("{\"seq\":")
+        writer.integer(rejection.sequence ?? received + Int64(rejection.index) + 1)
+        writer.bytes.append(contentsOf: rejection.rest)
+        rejections.append((lsn, writer.bytes))
     }
 
     /// The acknowledgement reaches `sequence`. True the first time since it was last sent.

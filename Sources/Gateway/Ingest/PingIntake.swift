@@ -36,17 +36,11 @@ struct PingIntake {
     }
 
     private func take(_ sender: Sender) {
-        let pipeline = gateway.pipeline
-        if let refusal = decode(pipeline) { return connection.respond(refusal) }
-        if case .device(_, let own) = sender {
-            if namesAreLabels {
-                pipeline.dropNames()
-            } else if pipeline.batch.pings.contains(where: { $0.driver != nil && $0.driver != own }) {
-                return connection.respond(
-                    Problem.response(
-                        403, "driver_mismatch", "driver_id is not this credential's driver; nothing was stored"))
-            }
+        if request.body.count > BacklogLane.largeBytes, case .device(let driver, let id) = sender {
+            return setAside(driver, id)
         }
+        let pipeline = gateway.pipeline
+        guard read(sender) else { return }
         guard pipeline.resolve(sender) else {
             gateway.load(pipeline.unknown, of: sender) { isLoaded in
                 guard isLoaded else {
@@ -74,8 +68,52 @@ struct PingIntake {
             return connection.respond(standing.pingsProblem)
         }
         pipeline.process(sender, now: now)
+        answer(now, receivedAt: now)
+    }
+
+    /// Fills the batch. False where it cannot be taken, which the client has heard then.
+    private func read(_ sender: Sender) -> Bool {
+        let pipeline = gateway.pipeline
+        if let refusal = decode(pipeline) {
+            connection.respond(refusal)
+            return false
+        }
+        guard case .device(_, let own) = sender else { return true }
+        if namesAreLabels {
+            pipeline.dropNames()
+        } else if pipeline.batch.pings.contains(where: { $0.driver != nil && $0.driver != own }) {
+            connection.respond(
+                Problem.response(
+                    403, "driver_mismatch", "driver_id is not this credential's driver; nothing was stored"))
+            return false
+        }
+        return true
+    }
+
+    /// The reply waits for what was judged.
+    private func answer(_ now: Microseconds, receivedAt: Microseconds) {
         gateway.acknowledgements.wait(
-            for: pipeline.journal.appendedLSN,
-            reply: PendingReply(serial: gateway.nextSerial(), response: reply(now)), on: connection, receivedAt: now)
+            for: gateway.pipeline.journal.appendedLSN,
+            reply: PendingReply(serial: gateway.nextSerial(), response: reply(now)), on: connection,
+            receivedAt: receivedAt)
+    }
+
+    /// Puts a device's large request into the backlog lane.
+    private func setAside(_ driver: DriverIndex, _ id: DriverID) {
+        let now = SystemClock.wallMicroseconds()
+        let allowance = gateway.limits.hold(credential, now: now)
+        gateway.lane.add(
+            BacklogEntry(
+                driver: driver, id: id, byteCount: request.body.count, allowance: allowance,
+                decode: { read(.device(driver, id)) },
+                judged: { judgedAt in answer(judgedAt, receivedAt: now) },
+                refused: { refusal in
+                    switch refusal {
+                    case .unavailable(let reason):
+                        connection.respond(Problem.unavailable(reason + "; send it again"))
+                    case .rate(let standing): connection.respond(standing.pingsProblem)
+                    }
+                },
+                ended: { gateway.limits.release(allowance) }))
     }
 }

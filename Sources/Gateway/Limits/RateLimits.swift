@@ -173,6 +173,22 @@ final class RateLimits {
             : keyPings.take(pings, at: allowance.index, now: now)
     }
 
+    /// Takes as many of a backlog's pings as leave a tenth of the burst to live ones; 0 where it has to wait.
+    func takeSpare(_ pings: Int, _ allowance: PingAllowance, now: Microseconds) -> Int {
+        let limit = allowance.isDevice ? devicePings.limit : keyPings.limit
+        guard !limit.isUnlimited else { return pings }
+        let bucket = allowance.isDevice ? devicePings[allowance.index] : keyPings[allowance.index]
+        let spare = bucket.available(limit, now: now) - limit.burst / 10
+        let count = max(0, min(pings, Int(spare)))
+        return take(count, allowance, now: now) ? count : 0
+    }
+
+    /// How long an allowance takes to get so many pings back, in microseconds; five seconds at most.
+    func timeToFill(_ pings: Int, _ allowance: PingAllowance) -> Microseconds {
+        let limit = allowance.isDevice ? devicePings.limit : keyPings.limit
+        return limit.isUnlimited ? 0 : min(5_000_000, min(Int64(pings), limit.burst) * 1_000_000 / limit.perSecond)
+    }
+
     /// The pings were refused: counts it and says what was exceeded, and when they will be taken.
     func refuse(_ pings: Int, _ allowance: PingAllowance, now: Microseconds) -> Standing {
         refusals[(allowance.isDevice ? Scope.device : .key).rawValue] += 1

@@ -64,6 +64,19 @@ struct Metrics {
         page.gauge(
             "drover_acknowledgements_waiting", "Frames and requests that wait for the journal",
             gateway.acknowledgements.count)
+        page.gauge(
+            "drover_lane_bytes", "Bytes of devices' large frames and requests in the backlog lane", gateway.lane.bytes)
+        page.gauge("drover_lane_waiting", "Frames and requests in it", gateway.lane.waiting)
+        page.counter("drover_lane_pings_total", "Pings that were judged as backlog", gateway.lane.judgedPings)
+        page.counter(
+            "drover_lane_refused_total", "Frames and requests that the lane refused, to be sent again",
+            gateway.lane.refusals)
+        page.begin(
+            "drover_devices_asked", "gauge",
+            "Devices on WebSockets by the time between two reports that they were asked for")
+        for (interval, count) in gateway.rates.told.sorted(by: { $0.key < $1.key }) {
+            page.sample("drover_devices_asked", "interval_ms=\"\(interval)\"", count)
+        }
     }
 
     private func live(_ page: inout MetricsPage) {
@@ -183,9 +196,8 @@ struct Metrics {
     }
 
     private func orders(_ page: inout MetricsPage) {
-        if let arrivals = gateway.orders.arrivals {
-            page.gauge("drover_orders_followed", "Drivers who carry an order that is followed here", arrivals.carrying)
-        }
+        page.gauge(
+            "drover_orders_followed", "Drivers who carry an order that is followed here", gateway.arrivals.carrying)
         guard let values = gateway.orders.outbox?.counters.current else { return }
         page.counter("drover_webhook_delivered_total", "Events that the webhook's receiver took", values.delivered)
         page.counter("drover_webhook_failures_total", "Attempts to post an event that failed", values.failures)

@@ -66,14 +66,7 @@ struct SessionRoutes {
 
     /// The token stands in the fragment, which no browser sends to anybody.
     private func mapURL(_ token: String) -> String {
-        let configuration = call.gateway.configuration
-        var base = configuration.webPublicURL
-        if base.isEmpty {
-            let scheme = configuration.webTLSCertificate.isEmpty ? "http" : "https"
-            base = "\(scheme)://\(call.request.headers["host"] ?? configuration.listen)"
-        }
-        while base.hasSuffix("/") { base.removeLast() }
-        return "\(base)/map#token=\(token)"
+        "\(PublicAddress(call.gateway.configuration, call.request).text)/map#token=\(token)"
     }
 
     /// GET: sessions within the credential's scope and those it made itself, the newest first. A page may hold fewer than

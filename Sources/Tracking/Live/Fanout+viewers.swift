@@ -118,6 +118,7 @@ extension Fanout {
             edges.append(FanoutEdge(viewer: Int32(viewer), driver: Int32(driver)))
             edge = edges.count - 1
         }
+        if drivers[driver].firstEdge < 0 { noteWatchChange(of: driver) }
         edges[edge].nextOfDriver = drivers[driver].firstEdge
         if drivers[driver].firstEdge >= 0 { edges[Int(drivers[driver].firstEdge)].previousOfDriver = Int32(edge) }
         drivers[driver].firstEdge = Int32(edge)
@@ -148,7 +149,11 @@ extension Fanout {
         if removed.nextOfViewer >= 0 { edges[Int(removed.nextOfViewer)].previousOfViewer = removed.previousOfViewer }
         viewers[Int(removed.viewer)].edgeCount -= 1
         drivers[Int(removed.driver)].edgeCount -= 1
-        if drivers[Int(removed.driver)].firstEdge < 0 { drivers[Int(removed.driver)].unwatchedAt = now }
+        if drivers[Int(removed.driver)].firstEdge < 0 {
+            drivers[Int(removed.driver)].unwatchedAt = now
+            drivers[Int(removed.driver)].watchedUntil = now
+            noteWatchChange(of: Int(removed.driver))
+        }
         counters.subscriptions -= 1
         composer.sets.release(removed.set)
         edges[edge] = FanoutEdge(viewer: -1, driver: -1)

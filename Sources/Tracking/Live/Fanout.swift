@@ -38,6 +38,8 @@ public struct Fanout: Sendable {
     var topicSubscriptions = TopicLinks()
     var departures: [Departure] = []
     var freeDeparture: Int32 = -1
+    /// Drivers whose first viewer came or whose last one went, since somebody asked.
+    var watchChanges: [DriverIndex] = []
     /// Viewers that missed more departures than are kept: their sockets are to be closed.
     var overrun: [ViewerIndex] = []
     var areas = AreaIndex()
@@ -77,11 +79,6 @@ public struct Fanout: Sendable {
 
     /// How many drivers there are.
     public var driverCount: Int { drivers.count }
-
-    /// Whether any viewer watches this driver.
-    func isWatched(_ driver: DriverIndex) -> Bool {
-        drivers[driver].firstEdge >= 0
-    }
 
     /// A driver has a new newest position. Hot path.
     @inline(__always)

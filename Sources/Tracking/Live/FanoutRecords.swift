@@ -37,6 +37,10 @@ struct FanoutDriver: Sendable {
     var unwatchedAt = Microseconds.min / 2
     /// Orders, groups and areas that the driver is in.
     var firstMembership: Int32 = -1
+    /// When the last viewer went, on the wall clock; long ago where none was.
+    var watchedUntil = Microseconds.min / 2
+    /// Whether it is in `watchChanges`.
+    var isWatchChanged = false
     var device = DeviceState()
 }
 

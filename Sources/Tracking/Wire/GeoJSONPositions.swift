@@ -6,9 +6,12 @@ public enum GeoJSONPositions {
     public static let mediaType = "application/geo+json"
 
     /// Appends a driver's Feature.
-    /// - Parameter metres: how far it is from where was asked; nil where nothing was.
+    /// - Parameters:
+    ///   - metres: how far it is from where was asked; nil where nothing was.
+    ///   - state: how fresh it is; nil leaves that out.
     public static func append(
-        _ driver: DriverID, _ position: Position, distance metres: Double?, to writer: inout JSONWriter
+        _ driver: DriverID, _ position: Position, distance metres: Double?, state: Presence? = nil,
+        to writer: inout JSONWriter
     ) {
         writer.raw("{\"type\":\"Feature\",\"id\":")
         writer.id(driver)
@@ -24,6 +27,7 @@ public enum GeoJSONPositions {
             writer.raw(",\"distance_m\":")
             writer.fixed(Int64((metres * 10).rounded()), decimals: 1)
         }
+        if let state { writer.raw(",\"state\":\"\(state.name)\"") }
         writer.raw("}}")
     }
 }

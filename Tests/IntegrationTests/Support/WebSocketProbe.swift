@@ -89,8 +89,15 @@ final class WebSocketProbe {
         throw StreamEnded(description: "the gateway has ended a viewer that answers its pings")
     }
 
-    /// The next message, which must be JSON text.
+    /// The next message, which must be JSON text. What a device is asked to report is passed over.
     func json(within seconds: Double = 10, sourceLocation: SourceLocation = #_sourceLocation) throws -> JSON {
+        while true {
+            let message = try anyJSON(within: seconds, sourceLocation: sourceLocation)
+            if message["rate"].isNull { return message }
+        }
+    }
+
+    private func anyJSON(within seconds: Double, sourceLocation: SourceLocation) throws -> JSON {
         let message = try next(within: seconds)
         guard case .text(let text) = message else {
             Issue.record("expected text, got \(message)", sourceLocation: sourceLocation)
@@ -104,16 +111,18 @@ final class WebSocketProbe {
         with name: String, within seconds: Double = 10, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> JSON {
         while true {
-            let message = try json(within: seconds, sourceLocation: sourceLocation)
+            let message = try anyJSON(within: seconds, sourceLocation: sourceLocation)
             if !message[name].isNull { return message }
         }
     }
 
-    /// Reads to the end and gives the close code, 1006 where there was none, and the texts before it.
+    /// Reads to the end and gives the close code, 1006 where there was none, and the texts before it but for what a device
+    /// is asked to report.
     func closure(within seconds: Double = 10) throws -> (code: UInt16, texts: [String]) {
         var texts: [String] = []
         while true {
             switch try next(within: seconds) {
+            case .text(let text) where text.hasPrefix("{\"rate\":"): continue
             case .text(let text): texts.append(text)
             case .close(let code, _): return (code, texts)
             case .end: return (1006, texts)
