@@ -87,6 +87,7 @@ extension Integration {
 
         @Test func `every other message is taken, and is no position`() throws {
             let gateway = try RunningGateway()
+            try gateway.awaitStores()
             let phone = OwnTracksPhone(
                 gateway: gateway, system: .android, token: try gateway.deviceToken(driver: "messages"))
             let place = "\"lat\":43.6,\"lon\":-79.4,\"acc\":9,\"tst\":\(now() / 1_000)"
@@ -110,6 +111,7 @@ extension Integration {
 
         @Test func `a refused point gets the app's own success, and is counted with its reason`() throws {
             let gateway = try RunningGateway()
+            try gateway.awaitStores()
             let phone = OwnTracksPhone(
                 gateway: gateway, system: .iOS, token: try gateway.deviceToken(driver: "refused"))
             let seconds = now() / 1_000 - 600
