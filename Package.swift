@@ -72,11 +72,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "RedisClient", "Sodium",
-                "Tracking", "WebServer", "WebhookClient", "Yams", "Zstandard",
                 "DroverClient", "EventLoop", "Journal", "LocalServers", "PostgresClient", "QRCode", "RedisClient",
-                "Tracking",
-                "WebServer", "WebhookClient", "Yams", "Zstandard",
+                "Sodium", "Tracking", "WebServer", "WebhookClient", "Yams", "Zstandard",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

@@ -33,22 +33,31 @@ struct Assets {
         assets["/driver"] = Asset(html, PackageResources.driver_html)
         assets["/enroll"] = Asset(html, PackageResources.enroll_html)
         assets["/drover.js"] = Asset(script, Self.clientModule())
+        assets["/drover.d.ts"] = Asset("application/typescript; charset=utf-8", PackageResources.drover_d_ts)
         for (name, body) in [
-            ("map", PackageResources.map_js), ("fleet", PackageResources.fleet_js),
-            ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
-            ("ground", PackageResources.ground_js), ("rows", PackageResources.rows_js),
-            ("headline", PackageResources.headline_js), ("words", PackageResources.words_js),
-            ("day", PackageResources.day_js), ("past", PackageResources.past_js), ("track", PackageResources.track_js),
-            ("trace", PackageResources.trace_js), ("player", PackageResources.player_js),
-            ("clock", PackageResources.clock_js), ("timing", PackageResources.timing_js),
+            ("clock", PackageResources.clock_js), ("day", PackageResources.day_js),
             ("driver", PackageResources.driver_js), ("driver-fixes", PackageResources.driver_fixes_js),
             ("driver-link", PackageResources.driver_link_js), ("driver-queue", PackageResources.driver_queue_js),
-            ("driver-words", PackageResources.driver_words_js),
-            ("clock", PackageResources.clock_js), ("enroll", PackageResources.enroll_js),
+            ("driver-words", PackageResources.driver_words_js), ("enroll", PackageResources.enroll_js),
+            ("fleet", PackageResources.fleet_js), ("fleet-area", PackageResources.fleet_area_js),
+            ("fleet-clusters", PackageResources.fleet_clusters_js), ("fleet-detail", PackageResources.fleet_detail_js),
+            ("fleet-drivers", PackageResources.fleet_drivers_js), ("fleet-filter", PackageResources.fleet_filter_js),
+            ("fleet-layer", PackageResources.fleet_layer_js), ("fleet-list", PackageResources.fleet_list_js),
+            ("fleet-paint", PackageResources.fleet_paint_js), ("fleet-signs", PackageResources.fleet_signs_js),
+            ("fleet-watch", PackageResources.fleet_watch_js), ("forecast", PackageResources.forecast_js),
+            ("goals", PackageResources.goals_js), ("ground", PackageResources.ground_js),
+            ("headline", PackageResources.headline_js), ("map", PackageResources.map_js),
+            ("markers", PackageResources.markers_js), ("page", PackageResources.page_js),
+            ("past", PackageResources.past_js), ("player", PackageResources.player_js),
+            ("rows", PackageResources.rows_js), ("timing", PackageResources.timing_js),
+            ("trace", PackageResources.trace_js), ("track", PackageResources.track_js),
+            ("trails", PackageResources.trails_js), ("words", PackageResources.words_js),
         ] {
             assets["/assets/\(name).js"] = Asset(script, body)
         }
         assets["/assets/pages.css"] = Asset(style, PackageResources.pages_css)
+        assets["/assets/customer.css"] = Asset(style, PackageResources.customer_css)
+        assets["/assets/fleet.css"] = Asset(style, PackageResources.fleet_css)
         assets["/assets/day.css"] = Asset(style, PackageResources.day_css)
         assets["/assets/driver.css"] = Asset(style, PackageResources.driver_css)
         assets["/assets/enroll.css"] = Asset(style, PackageResources.enroll_css)
@@ -71,12 +80,6 @@ struct Assets {
             headers.append(
                 ("Permissions-Policy", "geolocation=(self), screen-wake-lock=(self), camera=(), microphone=()"))
         }
-        // RFC 9110 section 13.1.2: a list, compared weakly, since a proxy that compresses makes our tags weak.
-        let known = request.headers["if-none-match"]?.split(separator: ",").map { tag in
-            let tag = tag.trimmingCharacters(in: .whitespaces)
-            return tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : tag
-        }
-        if known?.contains(asset.tag) == true { return WebResponse(status: 304, headers: headers) }
         if EntityTag.isKnown(asset.tag, to: request) { return WebResponse(status: 304, headers: headers) }
         return WebResponse(type: asset.type, body: asset.body, headers: headers)
     }
@@ -99,7 +102,8 @@ struct Assets {
         }
     }
 
-    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it.
+    /// `/drover.js` in one piece, so that a page elsewhere needs no more than a copy of it. Exports `DroverClient` and
+    /// `Glide`.
     private static func clientModule() -> [UInt8] {
         func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
         let client = text(PackageResources.drover_js).split(separator: "\n", omittingEmptySubsequences: false)
@@ -107,7 +111,7 @@ struct Assets {
         let parts = [PackageResources.seen_js, PackageResources.timing_js].map {
             text($0).replacingOccurrences(of: "\nexport ", with: "\n")
         }
-        return Array(([whole] + parts).joined(separator: "\n").utf8)
+        return Array(([whole] + parts + [text(PackageResources.glide_js)]).joined(separator: "\n").utf8)
     }
 
     private static func settings(_ configuration: Configuration) -> [UInt8] {

@@ -89,11 +89,13 @@ extension Route {
         Route(.get, "/v1/drivers", .readPositions) { call, credential in
             DriverRoutes(gateway: call.gateway).list(call.request, for: credential, on: call.connection)
         },
+        Route(.get, "/v1/groups", .readPositions) { GroupsRoute($0, $1).list() },
         Route(.get, "/v1/drivers/{id}/position", .readPositions) { call, credential in
             guard let id = DriverID(call.parameters[0]) else { return call.respond(Problem.nothing(at: call.request)) }
             DriverRoutes(gateway: call.gateway).position(
                 of: id, call.request, for: credential, on: call.connection)
         },
+        Route(.get, "/v1/orders/{id}/arrival", .readPositions) { OrderRoutes($0, $1).arrival() },
         Route(.get, "/v1/drivers/{id}/history", .readHistory) { HistoryRoute($0, $1).answer() },
         Route(.get, "/v1/drivers/{id}/trips", .readHistory) { TripsRoute($0, $1).answer() },
         Route(.get, "/api/0/version", .readPositions) { RecorderRoutes($0, $1).tellVersion() },
@@ -119,6 +121,8 @@ extension Route {
         Route(.delete, "/v1/orders/{id}/drivers/{driver}", .writeAssignments) {
             AssignmentRoutes($0, $1, Subject.order).remove()
         },
+        Route(.get, "/v1/orders/{id}", .writeAssignments) { OrderRoutes($0, $1).look() },
+        Route(.put, "/v1/orders/{id}", .writeAssignments) { OrderRoutes($0, $1).change() },
         Route(.get, "/v1/groups/{id}/drivers", .writeAssignments) { AssignmentRoutes($0, $1, Subject.group).list() },
         Route(.put, "/v1/groups/{id}/drivers", .writeAssignments) { AssignmentRoutes($0, $1, Subject.group).replace() },
         Route(.put, "/v1/groups/{id}/drivers/{driver}", .writeAssignments) {

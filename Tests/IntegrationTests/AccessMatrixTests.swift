@@ -41,6 +41,8 @@ extension Integration {
             GET last            401  401  401  401  401  401  401  403  0    0    403  0    1    1    403  1    1    1
             GET order           401  401  401  401  401  401  401  403  403  403  403  403  1    1    403  1    1    1
             GET group           401  401  401  401  401  401  401  403  403  403  403  403  1    1    403  1    1    1
+            GET arrival         401  401  401  401  401  401  401  403  403  403  403  403  404  404  403  404  404  404
+            GET groups          401  401  401  401  401  401  401  403  no   no   403  no   yes  yes  403  yes  yes  yes
             POST session        401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  201  201  201
             GET session         401  401  401  401  401  401  401  403  404  403  403  403  403  403  403  200  200  200
             LIST sessions       401  401  401  401  401  401  401  403  200  403  403  403  403  403  403  200  200  200
@@ -49,6 +51,8 @@ extension Integration {
             PUT carriers        401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT carrier         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             DELETE carrier      401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            GET destination     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
+            PUT destination     401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             GET members         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT members         401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
             PUT member          401  401  401  401  401  401  401  403  403  403  403  403  403  403  403  200  200  200
@@ -211,6 +215,10 @@ private final class AccessWorld {
         case "WS larger area": return try watch("area:42,-81,45,-78", token)
         case "SSE order": return try events("order:m-o", token)
         case "GET position": return try status("GET", "/v1/drivers/m-1/position", token)
+        // Nobody has said where it goes.
+        case "GET arrival": return try status("GET", "/v1/orders/m-o/arrival", token)
+        case "GET destination": return try status("GET", "/v1/orders/m-o", token)
+        case "PUT destination": return try status("PUT", "/v1/orders/m-o", token, "{\"destination\":null}")
         case "GET history": return try status("GET", "/v1/drivers/m-1/history", token)
         case "GET trips": return try status("GET", "/v1/drivers/m-1/trips", token)
         case "GET version": return try status("GET", "/api/0/version", token)
@@ -221,6 +229,11 @@ private final class AccessWorld {
         case "GET area": return try count("/v1/drivers?area=43,-80,44,-79", token)
         case "GET order": return try count("/v1/drivers?order=m-o", token)
         case "GET group": return try count("/v1/drivers?group=m-g", token)
+        case "GET groups":
+            let response = try gateway.http("GET", "/v1/groups", token: token)
+            guard response.status == 200 else { return String(response.status) }
+            let ids = try JSON(parsing: response.text)["groups"].array.compactMap { $0["id"].string }
+            return ids.contains("m-g") ? "yes" : "no"
         case "POST session": return try status("POST", "/v1/tracking-sessions", token, "{\"subjects\":[\"order:m-o\"]}")
         case "GET session":
             return try status("GET", "/v1/tracking-sessions/\(try session(["order:m-o"]).id)", token)

@@ -38,7 +38,7 @@ extension PageTests {
                 #expect(try page.value("document.querySelectorAll('.stop-icon .stop').length") == 1)
                 #expect(try page.value("document.querySelectorAll('.stop-icon .trip-number').length") == 3)
                 #expect(try page.value(Self.inkOfWay, as: Int.self) > 500, "the way is drawn")
-                try page.wait("the live marker steps back", "+getComputedStyle(\(Page.icon("van-1"))).opacity < 0.5")
+                try page.wait("what is live steps back", "\(Self.opacityOfFleet) < 0.5")
 
                 let start = day.fixes[0].at
                 try page.run("document.getElementById('time').focus()")
@@ -69,9 +69,11 @@ extension PageTests {
                 try page.press("Escape")
                 try page.wait("the fleet is back", "document.getElementById('drivers').checkVisibility()")
                 #expect(try page.value("location.hash") == "")
-                try page.wait("the keyboard is back", "document.activeElement.textContent === 'Day'")
+                try page.wait(
+                    "the keyboard is back at the driver",
+                    "document.activeElement.getAttribute('aria-activedescendant') === 'driver-van-1'")
                 #expect(try page.value("document.querySelectorAll('.replay, .stop-icon').length") == 0)
-                #expect(try page.value("+getComputedStyle(\(Page.icon("van-1"))).opacity") == 1)
+                #expect(try page.value(Self.opacityOfFleet) == 1)
                 #expect(page.complaints == [])
             }
         }
@@ -325,10 +327,16 @@ extension PageTests {
             try page.wait("that day", "droverTest.day().date === '\(day.date)' && droverTest.day().phase === 'ready'")
         }
 
-        /// Presses the button beside the first driver, as a keyboard does.
+        private static let opacityOfFleet = "+getComputedStyle(document.querySelector('.fleet-canvas')).opacity"
+
+        /// Chooses the first driver of the list and presses the button of its day, as a keyboard does.
         private static func openToday(_ page: Page) throws {
-            try page.wait("a driver is listed", "document.querySelector('#drivers .day-button')")
-            try page.run("document.querySelector('#drivers .day-button').focus()")
+            try page.wait("a driver is listed", "document.querySelector('#drivers li')")
+            try page.run("document.getElementById('drivers').focus()")
+            try page.press("Home")
+            try page.press("Enter")
+            try page.wait("it is chosen", "document.getElementById('detail-day').checkVisibility()")
+            try page.run("document.getElementById('detail-day').focus()")
             try page.press("Enter")
         }
 

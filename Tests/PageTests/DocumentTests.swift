@@ -10,6 +10,7 @@ extension PageTests {
             "/map": "text/html; charset=utf-8", "/fleet": "text/html; charset=utf-8",
             "/driver": "text/html; charset=utf-8",
             "/drover.js": "text/javascript; charset=utf-8",
+            "/drover.d.ts": "application/typescript; charset=utf-8",
             "/assets/leaflet/leaflet.js": "text/javascript; charset=utf-8",
             "/assets/pages.css": "text/css; charset=utf-8", "/assets/leaflet/leaflet.css": "text/css; charset=utf-8",
             "/assets/leaflet/images/layers.png": "image/png", "/assets/settings.json": "application/json",
@@ -78,7 +79,7 @@ extension PageTests {
             }
             #expect(
                 seen.isSuperset(of: [
-                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css",
+                    "/drover.js", "/assets/rows.js", "/assets/day.js", "/assets/day.css", "/assets/fleet-layer.js",
                     "/assets/leaflet/images/layers.png", "/assets/driver-queue.js", "/assets/timing.js",
                 ]))
         }

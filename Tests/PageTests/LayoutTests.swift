@@ -98,6 +98,8 @@ extension PageTests {
               const labels = [...document.querySelectorAll(".van-label")]
                 .filter((label) => label.checkVisibility({ checkVisibilityCSS: true }))
                 .map((label) => ({ name: label.textContent, box: label.getBoundingClientRect() }));
+              const painted = droverTest.fleet?.().names ?? [];
+              labels.push(...painted.map(({ text, ...box }) => ({ name: text, box })));
               return labels.flatMap((one, i) => labels.slice(i + 1).filter(({ box }) => box.left < one.box.right &&
                 one.box.left < box.right && box.top < one.box.bottom && one.box.top < box.bottom)
                 .map((other) => `${one.name} over ${other.name}`));

@@ -7,20 +7,29 @@ extension PageTests {
         /// What a map shows of one driver.
         private struct Sight: Decodable {
             let state: String
-            /// The disc's ring, the square where the disc is hidden: red, green, blue.
+            /// The disc's ring, the square where the disc is hidden, what is painted beside the middle: red, green, blue.
             let colour: String
             let label: String
             let details: String
         }
 
         private static let sight = """
-            ((van) => van && ({
-              state: van.dataset.state,
-              colour: van.dataset.state === "offline" ? getComputedStyle(van.querySelector(".square")).fill
-                : van.dataset.state === "stale" ? getComputedStyle(van.querySelector(".disc")).stroke
-                : getComputedStyle(van.querySelector(".disc")).fill,
-              label: van.textContent, details: document.querySelector("#drivers li span")?.textContent ?? "",
-            }))(\(Page.icon("van-1")))
+            ((van, driver) => {
+              const details = document.querySelector("#drivers li span")?.textContent ?? "";
+              if (!van) {
+                const label = droverTest.fleet().names[0]?.text;
+                const paint = driver?.is_in_view ? \(Page.paint("driver.x + 7", "driver.y + 7")) : [0, 0, 0, 0];
+                return paint[3] === 255 && label
+                  ? { state: driver.painted, colour: `rgb(${paint.slice(0, 3)})`, label, details } : undefined;
+              }
+              return {
+                state: van.dataset.state,
+                colour: van.dataset.state === "offline" ? getComputedStyle(van.querySelector(".square")).fill
+                  : van.dataset.state === "stale" ? getComputedStyle(van.querySelector(".disc")).stroke
+                  : getComputedStyle(van.querySelector(".disc")).fill,
+                label: van.textContent, details,
+              };
+            })(\(Page.icon("van-1")), \(Page.marker("van-1")))
             """
 
         @Test func `a silent driver is greyed, says since when, and comes back to life`() throws {
@@ -51,7 +60,7 @@ extension PageTests {
                     #expect(states.suffix(4) == ["live", "stale", "offline", "live"])
                     for sight in sights {
                         let isLive = sight.state == "live"
-                        #expect(Self.isGrey(sight.colour) != isLive, "\(sight)")
+                        #expect(Self.isBlue(sight.colour) == isLive, "\(sight)")
                         #expect(sight.label.contains("ago") != isLive, "\(sight)")
                     }
                     let details = sights.map(\.details)
@@ -62,11 +71,10 @@ extension PageTests {
             }
         }
 
-        /// Whether the three parts of `rgb(…)` are nearly the same.
-        private static func isGrey(_ colour: String) -> Bool {
+        /// Whether a colour as `rgb(…)` is blue, which grey and amber are not.
+        private static func isBlue(_ colour: String) -> Bool {
             let parts = colour.split { !$0.isNumber }.prefix(3).compactMap { Int($0) }
-            guard let least = parts.min(), let most = parts.max() else { return false }
-            return most - least < 40
+            return parts.count == 3 && parts[2] > parts[0] + 60
         }
     }
 }

@@ -19,8 +19,9 @@ final class AssignmentStore {
         case remove(DriverID)
     }
 
-    private let postgres: PostgresQuestions?
-    private let schema: String
+    let postgres: PostgresQuestions?
+    /// Quoted.
+    let schema: String
     /// Where a platform's own tables answer.
     let platform: PlatformAssignments?
     private let bus: () -> ControlBus?

@@ -124,6 +124,8 @@ public struct Configuration: Sendable, Equatable {
     public var arrivalsDepartedMetres = 150
     /// How often times of arrival are written, in seconds.
     public var arrivalsIntervalSeconds = 5
+    /// How often viewers are told when their orders arrive, in seconds.
+    public var arrivalsPushSeconds = 5
     /// How often WebSockets are pinged, in seconds.
     public var webHeartbeatSeconds = 25
     /// How long a body or a message may take to arrive, in seconds.

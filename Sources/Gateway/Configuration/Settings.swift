@@ -207,6 +207,9 @@ enum Settings {
             .integer(
                 "arrivals.interval_s", \.arrivalsIntervalSeconds, 1...3_600, "s",
                 "time between two writes of an arrival's time"),
+            .integer(
+                "arrivals.push_s", \.arrivalsPushSeconds, 1...300, "s",
+                "time between two words to viewers on when their order arrives"),
             .integer("web.heartbeat_s", \.webHeartbeatSeconds, 1...600, "s", "time between pings to WebSockets"),
             .integer(
                 "web.message_deadline_s", \.webMessageDeadlineSeconds, 1...600, "s", "time a body or message may take"),

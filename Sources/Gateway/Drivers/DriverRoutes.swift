@@ -121,16 +121,10 @@ struct DriverRoutes {
 
     /// Answers with those of the found that lie within the credential's scope.
     private func answerWithin(_ question: Question, _ found: [Found]) {
-<<<<<<< HEAD
         VisibleDrivers(gateway: gateway).among(found.map(\.driver), for: question.credential) { visible in
             guard let visible else { return question.connection.respond(Self.cannotAsk) }
             let shown = Set(visible)
             respond(question, found.filter { shown.contains($0.driver) })
-=======
-        VisibleDrivers(gateway: gateway, credential: question.credential).those(of: found, \.driver) { visible in
-            guard let visible else { return question.connection.respond(Self.cannotAsk) }
-            respond(question, visible)
->>>>>>> p7-enrol
         }
     }
 

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 /// Which drivers a credential may see: all of them, or those within the subjects that it is limited to.
 import Tracking
 
@@ -13,25 +12,6 @@ struct VisibleDrivers {
         // A viewer's session names orders and groups; a key's scope may name prefixes of them, which Postgres resolves.
         let containers = credential.party == .viewer ? scope.containers : []
         gateway.memberships.load(containers) { [gateway] isLoaded in
-=======
-/// Which of the drivers that this gateway knows a credential may see: what lists and feeds are made of.
-import Tracking
-
-/// See the file's head. A credential without a scope sees all of them.
-struct VisibleDrivers {
-    unowned let gateway: Gateway
-    let credential: Credential
-
-    /// `then` gets those of the found that lie within the credential's scope, in their order, or nil where Postgres would
-    /// have to be asked and cannot be. `driver` names each one's driver.
-    func those<Found>(
-        of found: [Found], _ driver: @escaping (Found) -> DriverIndex, then: @escaping ([Found]?) -> Void
-    ) {
-        guard let scope = credential.scope else { return then(found) }
-        // A viewer's session names orders and groups; a key's scope may name prefixes of them, which Postgres resolves.
-        let containers = credential.party == .viewer ? scope.containers : []
-        gateway.memberships.load(containers) { [gateway, credential] isLoaded in
->>>>>>> p7-enrol
             guard isLoaded else { return then(nil) }
             let pipeline = gateway.pipeline
             let areas = scope.areas.map(\.box)
@@ -46,22 +26,11 @@ struct VisibleDrivers {
                 guard let position = pipeline.fanout.position(of: driver) else { return false }
                 return areas.contains { $0.contains(latitude: position.latitude, longitude: position.longitude) }
             }
-<<<<<<< HEAD
             let others = drivers.filter { !isInside($0) }
             let subjects = others.map { Subject.driver(pipeline.drivers.id(of: $0)) }
             gateway.authorization.refused(subjects, for: credential) { refused in
                 guard let refused else { return then(nil) }
                 then(drivers.filter { isInside($0) || !refused.contains(.driver(pipeline.drivers.id(of: $0))) })
-=======
-            let others = found.map(driver).filter { !isInside($0) }
-            let subjects = others.map { Subject.driver(pipeline.drivers.id(of: $0)) }
-            gateway.authorization.refused(subjects, for: credential) { refused in
-                guard let refused else { return then(nil) }
-                then(
-                    found.filter {
-                        isInside(driver($0)) || !refused.contains(.driver(pipeline.drivers.id(of: driver($0))))
-                    })
->>>>>>> p7-enrol
             }
         }
     }

@@ -1,8 +1,8 @@
 /// The erasing of a customer: what the platform keeps of it goes by the platform's own statement (`erase_customer`), what
 /// Drover keeps by one of Drover's. Both can be repeated: whoever gets no answer asks again.
 ///
-/// Of a customer Drover keeps the label on its tracking sessions, the user in events that are not told yet, and the key of
-/// its orders' arrivals. Nothing of that is in the history.
+/// Of a customer Drover keeps the label on its tracking sessions, where the orders of these go, the user in events that are
+/// not told yet, and the key of its orders' arrivals. Nothing of that is in the history.
 import PostgresClient
 import Tracking
 
@@ -32,7 +32,10 @@ struct CustomerErasure {
         """
         WITH ended AS (
             UPDATE \(schema).tracking_sessions SET customer_id = NULL, revoked_at = coalesce(revoked_at, now())
-            WHERE customer_id = $1 RETURNING id, token_sha256),
+            WHERE customer_id = $1 RETURNING id, token_sha256, subjects),
+        places AS (
+            DELETE FROM \(schema).order_destinations WHERE order_id IN (
+                SELECT substr(s, 7) FROM ended, unnest(ended.subjects) s WHERE starts_with(s, 'order:'))),
         events AS (
             UPDATE \(schema).order_events SET detail = detail - ARRAY['user', 'user_id']
             WHERE detail->>'user' = $1 OR detail->>'user_id' = $1),

@@ -136,7 +136,7 @@ final class ErasureWatch {
 
     /// Returns whether a newer position is known.
     private func forget(_ request: ErasureStore.Open) -> Bool {
-        gateway.orders?.arrivals?.forget(request.driver)
+        gateway.orders?.arrivals.forget(request.driver)
         gateway.driverSessions.forget(request.driver, through: request.reachesTo)
         return gateway.pipeline.forget(
             request.driver, receivedThrough: request.reachesTo, now: SystemClock.wallMicroseconds())

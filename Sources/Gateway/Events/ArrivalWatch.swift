@@ -1,22 +1,31 @@
-/// Follows the orders of drivers who move: asks the platform where they go, estimates when they arrive, and has each stage
-/// written down once. Works on the newest positions once a second, so that a ping costs nothing more.
+/// Follows the orders of drivers who move: knows where they go, estimates when they arrive, and has each stage written down
+/// once. Works on the newest positions once a second, so that a ping costs nothing more.
+///
+/// Where orders go says the platform (`ArrivalWatch+platform`) or Drover's own table (`ArrivalWatch+own`).
 import EventLoop
 import PostgresClient
 import RedisClient
 import Tracking
 
-/// See the file's head. Lives on the loop's thread. Only where `system.look_ups.destinations` is configured.
-final class ArrivalWatch {
-    /// Drivers in one question.
-    private static let batch = 500
+/// Who says where orders go and who carries them.
+enum DestinationSource {
+    /// The platform's own tables, about drivers who move; `carriers` where they say who carries an order, too.
+    case platform(destinations: LookUp, carriers: LookUp?)
+    /// Drover's own tables: `PUT /v1/orders/{id}` and `PUT /v1/orders/{id}/drivers`.
+    case own(OrderStore)
+}
 
-    private struct Order {
+/// See the file's head. Lives on the loop's thread.
+final class ArrivalWatch {
+    /// An order that a driver carries.
+    struct Order {
         let user: String?
         var destination: Destination?
         var tracker: ArrivalTracker
     }
 
-    private struct Followed {
+    /// A driver.
+    struct Followed {
         var pace = DriverPace()
         var orders: [DriverID: Order] = [:]
         /// Whether `orders` is written down, so that stages can be.
@@ -29,39 +38,51 @@ final class ArrivalWatch {
         var heardAt: Microseconds = 0
     }
 
-    private unowned let gateway: Gateway
-    private let destinations: LookUp
-    private let carriers: LookUp?
-    private let store: OrderEventStore
+    unowned let gateway: Gateway
+    let source: DestinationSource
+    let store: OrderEventStore
     private let events: OrderEvents
     private let times: ArrivalTimes?
     private let limits: ArrivalLimits
-    private let life: Microseconds
+    /// How long what was asked holds, in microseconds.
+    let life: Microseconds
     private let interval: Microseconds
-    private var followed: [DriverID: Followed] = [:]
+    private(set) var followed: [DriverID: Followed] = [:]
+    /// Who carries each order that is followed.
+    private var carriers: [DriverID: Set<DriverID>] = [:]
     /// The fix time of each driver's position that was looked at last.
     private var looked: [Microseconds] = []
     /// Stages that are reached and not written down yet.
     private var moves: [OrderEventStore.Turn: OrderEventStore.Move] = [:]
     private var isAdvancing = false
-    private var hasResumed = false
-    private var change = 0
+    /// Platform: whether the drivers of before were asked for. Own: whether a look is under way.
+    var hasResumed = false
+    var isLooking = false
+    /// Own: when all orders are to be looked at again, in monotonic microseconds.
+    var lookAgainAt: Microseconds = 0
+    /// Own: orders of which something was said, and whether a question about such is under way.
+    var heardOf: Set<DriverID> = []
+    var isAsking = false
+    var change = 0
     private var timesDueAt: Microseconds = 0
 
-    /// Nil where no destinations are known.
-    init?(gateway: Gateway, database: SystemDatabase?, store: OrderEventStore, events: OrderEvents) {
+    init(gateway: Gateway, database: SystemDatabase?, store: OrderEventStore, events: OrderEvents) {
         let configuration = gateway.configuration
-        guard let destinations = LookUp(database, configuration.system, .destinations) else { return nil }
         self.gateway = gateway
-        self.destinations = destinations
         self.store = store
         self.events = events
-        carriers = LookUp(database, configuration.system, .orderDrivers)
         times = ArrivalTimes(template: configuration.redisETAKey) { [unowned gateway] in gateway.redis }
         limits = configuration.arrivalLimits
+        interval = Int64(configuration.arrivalsIntervalSeconds) * 1_000_000
+        guard let destinations = LookUp(database, configuration.system, .destinations) else {
+            source = .own(OrderStore(postgres: gateway.postgres, schema: configuration.postgresSchema))
+            life = Int64(configuration.accessRefreshSeconds) * 1_000_000
+            return
+        }
+        source = .platform(
+            destinations: destinations, carriers: LookUp(database, configuration.system, .orderDrivers))
         let statement = configuration.system.lookUps[.destinations] ?? ""
         life = Int64(max(1, database?.cacheSeconds(of: statement) ?? 1)) * 1_000_000
-        interval = Int64(configuration.arrivalsIntervalSeconds) * 1_000_000
         destinations.onChange = { [unowned self] in
             change += 1
             askDue()
@@ -71,48 +92,59 @@ final class ArrivalWatch {
     /// How many drivers are followed who carry an order.
     var carrying: Int { followed.count { !$0.value.orders.isEmpty } }
 
+    /// Who carries an order, sorted.
+    func drivers(of order: DriverID) -> [DriverID] {
+        (carriers[order] ?? []).sorted { $0.string < $1.string }
+    }
+
     // MARK: Each second
 
     /// Called once a second.
     func everySecond(now: Microseconds) {
-        resume()
-        follow(now)
-        forget(now)
-        askDue()
+        switch source {
+        case .platform:
+            resume()
+            follow(now)
+            forget(now)
+            askDue()
+        case .own:
+            lookIfDue()
+            followCarriers(now)
+        }
         advance()
         writeTimes(now)
     }
 
-    /// Drivers whose orders were on their way before this process began are followed on, even if they are not heard again.
-    private func resume() {
-        guard !hasResumed, store.isConnected else { return }
-        hasResumed = true
-        store.followedDrivers { [weak self] answer in
-            guard let self else { return }
-            guard case .success(let drivers) = answer else { return hasResumed = false }
-            for driver in drivers where followed[driver] == nil {
-                followed[driver] = Followed(heardAt: SystemClock.wallMicroseconds())
-            }
-            askDue()
-        }
-    }
-
+    /// Every driver who moves may carry something.
     private func follow(_ now: Microseconds) {
         let pipeline = gateway.pipeline
-        let count = pipeline.fanout.driverCount
-        while looked.count < count { looked.append(.min) }
-        for driver in 0..<count {
-            guard let position = pipeline.fanout.position(of: driver), position.recordedAt > looked[driver] else {
-                continue
-            }
-            looked[driver] = position.recordedAt
-            // What was restored at the start is news of nobody.
-            guard now - position.receivedAt < Int64(gateway.configuration.liveOfflineSeconds) * 1_000_000 else {
-                continue
-            }
+        for driver in 0..<pipeline.fanout.driverCount {
+            guard let position = news(of: driver, now) else { continue }
             move(pipeline.drivers.id(of: driver), to: position, now)
         }
     }
+
+    /// Who carries something is known beforehand.
+    private func followCarriers(_ now: Microseconds) {
+        let pipeline = gateway.pipeline
+        for driver in Array(followed.keys) {
+            guard let index = pipeline.drivers.index(of: driver), let position = news(of: index, now) else { continue }
+            move(driver, to: position, now)
+        }
+    }
+
+    /// A driver's position, if it was not looked at before. What was restored at the start is news of nobody.
+    private func news(of driver: DriverIndex, _ now: Microseconds) -> Position? {
+        while looked.count <= driver { looked.append(.min) }
+        guard let position = gateway.pipeline.fanout.position(of: driver), position.recordedAt > looked[driver] else {
+            return nil
+        }
+        looked[driver] = position.recordedAt
+        return now - position.receivedAt < offline ? position : nil
+    }
+
+    /// How long nothing may be heard of a driver, in microseconds.
+    var offline: Microseconds { Int64(gateway.configuration.liveOfflineSeconds) * 1_000_000 }
 
     private func move(_ driver: DriverID, to position: Position, _ now: Microseconds) {
         followed[driver, default: Followed()].pace.move(to: position)
@@ -132,143 +164,61 @@ final class ArrivalWatch {
             estimate: followed[driver]?.orders[order]?.tracker.estimate)
     }
 
+    // MARK: Who is followed
+
+    /// The driver carries these orders and no others. An order's way begins where the driver is now, and may be over already.
+    func put(_ orders: [DriverID: Order], _ driver: DriverID, _ change: (inout Followed) -> Void) {
+        var known = followed[driver] ?? Followed()
+        let before = known.orders
+        for order in before.keys where orders[order] == nil { drop(order, driver) }
+        for order in orders.keys { carriers[order, default: []].insert(driver) }
+        known.orders = orders
+        known.isSettled = true
+        change(&known)
+        followed[driver] = known
+        let now = SystemClock.wallMicroseconds()
+        guard let index = gateway.pipeline.drivers.index(of: driver) else { return }
+        // Where it was not looked at yet, it concerns all of them.
+        if let position = news(of: index, now) { return move(driver, to: position, now) }
+        guard let position = gateway.pipeline.fanout.position(of: index) else { return }
+        for (order, state) in orders where before[order] == nil || before[order]?.destination != state.destination {
+            move(order, of: driver, to: position, now)
+        }
+    }
+
+    /// Changes what is known of a driver but the orders.
+    func mark(_ driver: DriverID, _ change: (inout Followed) -> Void) {
+        if followed[driver] != nil { change(&followed[driver]!) }
+    }
+
+    /// Follows a driver on of whom nothing has been heard here.
+    func begin(_ driver: DriverID) {
+        if followed[driver] == nil { followed[driver] = Followed(heardAt: SystemClock.wallMicroseconds()) }
+    }
+
+    private func drop(_ order: DriverID, _ driver: DriverID) {
+        carriers[order]?.remove(driver)
+        if carriers[order]?.isEmpty == true { carriers[order] = nil }
+    }
+
     /// Who is silent and carries nothing needs no memory.
     private func forget(_ now: Microseconds) {
-        let silent = now - Int64(gateway.configuration.liveOfflineSeconds) * 1_000_000
+        let silent = now - offline
         for (driver, known) in followed
         where known.heardAt < silent && known.orders.isEmpty && known.isSettled && !known.isAsked {
             followed[driver] = nil
         }
     }
 
-    /// The driver's telemetry is erased.
+    /// The driver carries nothing any more, or its telemetry is erased.
     func forget(_ driver: DriverID) {
+        for order in (followed[driver]?.orders ?? [:]).keys { drop(order, driver) }
         followed[driver] = nil
         moves = moves.filter { $0.key.driver != driver }
     }
 
-    // MARK: Whose orders
-
-    private func askDue() {
-        let now = SystemClock.monotonicMicroseconds()
-        var due: [DriverID] = []
-        for (driver, known) in followed where !known.isAsked && (known.askAgainAt <= now || known.change != change) {
-            due.append(driver)
-        }
-        for start in stride(from: 0, to: due.count, by: Self.batch) {
-            ask(Array(due[start..<min(start + Self.batch, due.count)]))
-        }
-    }
-
-    private func ask(_ drivers: [DriverID]) {
-        let asked = change
-        for driver in drivers { followed[driver]?.isAsked = true }
-        destinations.find(drivers.map(\.string)) { [weak self] answer in
-            guard let self else { return }
-            guard case .success(let rows) = answer else { return postpone(drivers) }
-            var changed: [DriverID] = []
-            for driver in drivers {
-                let orders = Self.orders(rows[driver.string] ?? [])
-                if followed[driver]?.isSettled == true, isSame(orders, of: driver) {
-                    settled(driver, orders, [:], asked)
-                } else {
-                    changed.append(driver)
-                }
-            }
-            if !changed.isEmpty { writeDown(changed, rows, asked) }
-        }
-    }
-
-    /// Postgres was away: asked again in a second, and nothing changes until then.
-    private func postpone(_ drivers: [DriverID]) {
-        let later = SystemClock.monotonicMicroseconds() + 1_000_000
-        for driver in drivers {
-            followed[driver]?.isAsked = false
-            followed[driver]?.askAgainAt = later
-            followed[driver]?.change = change
-        }
-    }
-
-    private static func orders(_ rows: [LookUpRow]) -> [DriverID: (user: String?, destination: Destination?)] {
-        var orders: [DriverID: (user: String?, destination: Destination?)] = [:]
-        for row in rows {
-            guard let order = row["order_id"].flatMap({ DriverID($0) }) else { continue }
-            let latitude = row["lat"].flatMap(Double.init)
-            let longitude = row["lng"].flatMap(Double.init)
-            let destination = latitude.flatMap { north in
-                longitude.flatMap { Destination(latitude: north, longitude: $0) }
-            }
-            orders[order] = (row["user_id"], destination)
-        }
-        return orders
-    }
-
-    private func isSame(
-        _ orders: [DriverID: (user: String?, destination: Destination?)], of driver: DriverID
-    ) -> Bool {
-        guard let known = followed[driver]?.orders, known.count == orders.count else { return false }
-        return orders.allSatisfy { known[$0.key] != nil && known[$0.key]?.user == $0.value.user }
-    }
-
-    /// Has the drivers' orders written down, with those that ended since, perhaps while no gateway ran.
-    private func writeDown(_ drivers: [DriverID], _ rows: [String: [LookUpRow]], _ asked: Int) {
-        let orders = Dictionary(uniqueKeysWithValues: drivers.map { ($0, Self.orders(rows[$0.string] ?? [])) })
-        let turns = orders.flatMap { driver, orders in
-            orders.map { OrderEventStore.Turn(order: $0.key, driver: driver, user: $0.value.user) }
-        }
-        store.progress(of: drivers) { [weak self] answer in
-            guard let self, case .success(let before) = answer else { self?.postpone(drivers); return }
-            let ending = before.filter { orders[$0.driver]?[$0.order] == nil }.map(\.order)
-            carried(ending) { [weak self] carried in
-                guard let self, let carried else { self?.postpone(drivers); return }
-                store.follow(drivers, turns, carried: carried) { [weak self] answer in
-                    guard let self else { return }
-                    guard case .success(let happened) = answer else { return postpone(drivers) }
-                    for driver in drivers {
-                        let stages = before.filter { $0.driver == driver }.map { ($0.order, $0.stage) }
-                        settled(driver, orders[driver] ?? [:], Dictionary(stages, uniquingKeysWith: max), asked)
-                    }
-                    tell(happened)
-                }
-            }
-        }
-    }
-
-    /// Which of the orders somebody carries, as far as the platform says; nil where it cannot be asked.
-    private func carried(_ orders: [DriverID], then: @escaping ([DriverID]?) -> Void) {
-        guard let carriers, !orders.isEmpty else { return then([]) }
-        carriers.find(orders.map(\.string)) { answer in
-            guard case .success(let rows) = answer else { return then(nil) }
-            then(orders.filter { rows[$0.string]?.isEmpty == false })
-        }
-    }
-
-    private func settled(
-        _ driver: DriverID, _ orders: [DriverID: (user: String?, destination: Destination?)],
-        _ stages: [DriverID: ArrivalStage], _ asked: Int
-    ) {
-        guard var known = followed[driver] else { return }
-        let begun = orders.keys.filter { known.orders[$0] == nil }
-        known.orders = Dictionary(
-            uniqueKeysWithValues: orders.map { order, there in
-                var tracker = known.orders[order]?.tracker ?? ArrivalTracker()
-                if let stage = stages[order] { tracker.advance(to: stage) }
-                return (order, Order(user: there.user, destination: there.destination, tracker: tracker))
-            })
-        known.isSettled = true
-        known.isAsked = false
-        known.askAgainAt = SystemClock.monotonicMicroseconds() + life
-        known.change = asked
-        followed[driver] = known
-        // An order's way begins where the driver is now, and may be over already.
-        let pipeline = gateway.pipeline
-        guard let position = pipeline.drivers.index(of: driver).flatMap({ pipeline.fanout.position(of: $0) }) else {
-            return
-        }
-        for order in begun { move(order, of: driver, to: position, SystemClock.wallMicroseconds()) }
-    }
-
-    private func tell(_ happened: [OrderEvent]) {
+    /// This gateway has written down what happened.
+    func tell(_ happened: [OrderEvent]) {
         for event in happened where event.type == "ended" {
             if let user = event.user { times?.remove(event.order, of: user) }
         }
@@ -296,7 +246,7 @@ final class ArrivalWatch {
     private func writeTimes(_ now: Microseconds) {
         guard let times, timesDueAt <= now else { return }
         timesDueAt = now + interval
-        let offline = now - Int64(gateway.configuration.liveOfflineSeconds) * 1_000_000
+        let offline = now - offline
         let pipeline = gateway.pipeline
         var due: [ArrivalTimes.Time] = []
         for (driver, known) in followed where !known.orders.isEmpty && known.heardAt > offline {

@@ -8,8 +8,9 @@ import Tracking
 /// See the file's head. Lives on the loop's thread.
 final class OrderFollowing {
     let events: OrderEvents
-    /// Nil where no destinations are known.
-    let arrivals: ArrivalWatch?
+    let arrivals: ArrivalWatch
+    let pushes: ArrivalPushes
+    private unowned let gateway: Gateway
     /// Nil where nobody but viewers is told.
     let outbox: Outbox?
     /// Webhooks that bring positions, by name.
@@ -17,8 +18,10 @@ final class OrderFollowing {
 
     init(gateway: Gateway, outbox: Outbox?, webhooks: [String: WebhookTranslation]) {
         let store = OrderEventStore(postgres: gateway.postgres, schema: gateway.configuration.postgresSchema)
+        self.gateway = gateway
         events = OrderEvents(gateway: gateway, store: store)
         arrivals = ArrivalWatch(gateway: gateway, database: gateway.systemDatabase, store: store, events: events)
+        pushes = ArrivalPushes(gateway: gateway, watch: arrivals)
         self.outbox = outbox
         self.webhooks = webhooks
         if let outbox { events.onNews = { outbox.wake() } }
@@ -26,8 +29,26 @@ final class OrderFollowing {
 
     /// Called once a second, with the wall clock.
     func everySecond(now: Microseconds) {
-        arrivals?.everySecond(now: now)
+        arrivals.everySecond(now: now)
+        pushes.everySecond(now: now)
     }
+
+    /// Something happened to an order, or somebody else carries it, says the bus; perhaps this gateway said so itself.
+    func heard(of subject: Subject) {
+        events.heard(of: subject)
+        if case .order(let order) = subject { arrivals.heard(of: order) }
+    }
+
+    /// Where the order goes was changed here.
+    func changed(_ order: DriverID) {
+        arrivals.heard(of: order)
+        gateway.bus?.publish(.happened(.order(order)))
+    }
+}
+
+extension Gateway {
+    /// When orders arrive, and which drivers are near.
+    var arrivals: ArrivalWatch { orders.arrivals }
 }
 
 /// The settings about events and webhooks, checked before anything starts.

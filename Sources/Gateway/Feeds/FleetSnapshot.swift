@@ -22,7 +22,7 @@ struct FleetSnapshot {
         let all = (0..<call.gateway.pipeline.fanout.driverCount).filter {
             call.gateway.pipeline.fanout.position(of: $0) != nil
         }
-        VisibleDrivers(gateway: call.gateway, credential: credential).those(of: all, { $0 }) { visible in
+        VisibleDrivers(gateway: call.gateway).among(all, for: credential) { visible in
             guard let visible else {
                 return call.respond(Problem.unavailable("Postgres cannot be asked who is meant; try again"))
             }

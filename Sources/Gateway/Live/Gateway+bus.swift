@@ -7,8 +7,8 @@ extension Gateway {
         case .revoked(let id): access.revoke(id)
         case .assigned(let subject):
             assignments.onAnnouncement?(subject)
-            orders.events.heard(of: subject)
-        case .happened(let subject): orders.events.heard(of: subject)
+            orders.heard(of: subject)
+        case .happened(let subject): orders.heard(of: subject)
         case .driverState(let driver): onDriverState?(driver)
         case .erasure:
             erasures.look()

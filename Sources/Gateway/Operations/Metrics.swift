@@ -196,9 +196,8 @@ struct Metrics {
     }
 
     private func orders(_ page: inout MetricsPage) {
-        if let arrivals = gateway.orders.arrivals {
-            page.gauge("drover_orders_followed", "Drivers who carry an order that is followed here", arrivals.carrying)
-        }
+        page.gauge(
+            "drover_orders_followed", "Drivers who carry an order that is followed here", gateway.arrivals.carrying)
         guard let values = gateway.orders.outbox?.counters.current else { return }
         page.counter("drover_webhook_delivered_total", "Events that the webhook's receiver took", values.delivered)
         page.counter("drover_webhook_failures_total", "Attempts to post an event that failed", values.failures)

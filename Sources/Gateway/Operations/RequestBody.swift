@@ -40,6 +40,10 @@ struct RequestBody {
         object = document
     }
 
+    private init(_ object: JSONDocument) {
+        self.object = object
+    }
+
     private func member(_ name: String) -> JSONDocument? {
         switch object[name] {
         case .null, nil: nil
@@ -47,8 +51,24 @@ struct RequestBody {
         }
     }
 
-    /// Whether there is such a member.
-    func has(_ name: String) -> Bool { member(name) != nil }
+    /// Whether there is such a member, null included.
+    func has(_ name: String) -> Bool { object[name] != nil }
+
+    /// An object within; nil where there is none.
+    func nested(_ name: String) throws(RequestRefusal) -> RequestBody? {
+        guard let value = member(name) else { return nil }
+        guard case .object = value else { throw .badRequest("\(name) is an object, or null") }
+        return RequestBody(value)
+    }
+
+    /// A number within `range`; nil where there is none.
+    func number(_ name: String, in range: ClosedRange<Double>) throws(RequestRefusal) -> Double? {
+        guard let value = member(name) else { return nil }
+        guard let number = value.number, range.contains(number) else {
+            throw .badRequest("\(name) is a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
 
     /// A whole number within `range`; nil where there is none.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(RequestRefusal) -> Int? {

@@ -1,30 +1,28 @@
 // Drover's live positions, for any runtime with WebSocket and EventTarget. Served in one piece with its parts.
 //
-//   import { DroverClient } from "/drover.js";
+//   import { DroverClient, Glide } from "/drover.js";
 //   const client = new DroverClient({ token: "…" });
-//   client.on("positions", ({ positions }) => positions.forEach(draw));
-//   client.on("state", ({ name }) => console.log(name));
+//   const vans = new Map();
+//   client.on("positions", ({ positions }) => positions.forEach((position) => {
+//     const van = vans.get(position.driver_id);
+//     if (van) van.move(position, performance.now());
+//     else vans.set(position.driver_id, new Glide(position, performance.now()));
+//   }));
 //   client.connect();
-//   const { refused } = await client.subscribe(["driver:van-1"]);
+//   await client.subscribe(["driver:van-1"]);
 //
-// The protocol is `drover.v1`, see /asyncapi.yaml. What is watched survives every reconnection, and the stream's cursor
-// resumes it, so that nothing is missed where the server still remembers.
+// The protocol is `drover.v1`, see /asyncapi.yaml; the types stand in /drover.d.ts. What is watched survives every
+// reconnection, and the stream's cursor resumes it, so that nothing is missed where the server still remembers.
 
 import { Seen } from "./seen.js";
-import { Backoff, ServerClock, mayRetry } from "./timing.js";
+import { Backoff, ServerClock, Surroundings, mayRetry } from "./timing.js";
 
 /**
- * A driver's newest accepted ping. Degrees WGS84, metres, m/s, degrees clockwise from north, epoch milliseconds.
- * @typedef {{driver_id: string, subjects?: string[], recorded_at: number, lat: number, lng: number, speed?: number,
- *   heading?: number, accuracy?: number, distance_m?: number}} Position
- *
- * Why a driver is not live: `no_ping`, `reconnecting`, `disconnected`, `ended`, `low_accuracy`, or `clock`, ahead by
- * `clock_offset_ms`.
- * @typedef {{driver_id: string, subjects?: string[], state: "live"|"stale"|"offline", last_recorded_at?: number,
- *   reason?: string, clock_offset_ms?: number}} Status
- *
- * `retryAt` is on this device's clock (`Date.now()`); `code` is the WebSocket close code that led here.
- * @typedef {{name: "connecting"|"live"|"waiting"|"closed", retryAt?: number, code?: number, reason?: string}} State
+ * @typedef {import("./drover.js").Position} Position
+ * @typedef {import("./drover.js").Status} Status
+ * @typedef {import("./drover.js").Arrival} Arrival
+ * @typedef {import("./drover.js").State} State
+ * @typedef {import("./drover.js").Terms} Terms
  *
  * One subject the caller wants. `held`: the server has confirmed it, so the cursor covers it.
  * @typedef {{phase: "wanted"|"asked"|"held", answer: Promise<string|null>,
@@ -32,9 +30,6 @@ import { Backoff, ServerClock, mayRetry } from "./timing.js";
  *
  * A frame that awaits its answer; `resumes` marks one that carried the cursor.
  * @typedef {{login?: "first"|"renewal", watches?: Map<string, Watch>, resumes?: boolean}} Question
- *
- * What the token is good for: until when, epoch ms (null: without end), and its subjects (null: not limited).
- * @typedef {{expires_at: number|null, subjects: string[]|null}} Terms
  */
 
 /** After a connection that lasted this long the retries start from the shortest pause again, ms. */
@@ -43,26 +38,11 @@ const settledAfter = 10_000;
 const loginTimeout = 15_000;
 /** Far below the 16 KiB of a frame, and one refused for want of room takes few others with it. */
 const subjectsPerFrame = 50;
-/** No reason to wait any longer; no use for the socket: it may look open for minutes after its network is gone, and a
- * browser keeps that of a page one may return to. */
-const goodSigns = ["online", "pageshow"];
-const badSigns = ["offline", "pagehide"];
 
 /** The live endpoint of the server that this page came from: http becomes ws, https wss. */
 const ownEndpoint = () => new URL("/v1/track", globalThis.location.href).href.replace(/^http/, "ws");
 
-/**
- * Its events, all `CustomEvent`s, are
- * - `state` ({@link State}): the connection changed.
- * - `positions` `{positions, snapshot, subject?}`: in `recorded_at` order a driver; after a reconnection some may
- *   repeat: compare `recorded_at`. `snapshot`: all there is for `subject` (a long one in several events), not a change.
- *   What was missed while the connection was away is a change too.
- * - `left` `{left}`: drivers that a subject no longer leads to: the server says so, a snapshot lacks them, or it is not
- *   watched now. `gone` where no other subject leads to them: take them off the map.
- * - `refused` `{refused}`: subjects that are not watched (any more), each with its error code.
- * - `renewed` ({@link Terms}): the server has taken another token.
- * - `status` `{status}`, `events` `{events}`, `expiring` `{in_s}`: the server's pushes as they are.
- */
+/** Its events, all `CustomEvent`s, are those of `DroverEvents` in /drover.d.ts. */
 export class DroverClient extends EventTarget {
   #url;
   #token;
@@ -72,6 +52,11 @@ export class DroverClient extends EventTarget {
   #liveSince = 0;
   #backoff = new Backoff();
   #clock = new ServerClock();
+  #surroundings = new Surroundings(() => {
+    if (this.#state.name === "waiting") this.#open();
+  }, (reason) => {
+    if (this.#socket) this.#abandon(reason);
+  });
   #nextId = 1;
   #flushing = false;
   /** @type {Map<string, Watch>} */ #watches = new Map();
@@ -114,8 +99,7 @@ export class DroverClient extends EventTarget {
   /** Opens the connection and keeps it open until `close()` or a refusal that a retry cannot mend. */
   connect() {
     if (this.#state.name !== "closed") return;
-    for (const type of goodSigns) globalThis.addEventListener?.(type, this.#wake);
-    for (const type of badSigns) globalThis.addEventListener?.(type, this.#rest);
+    this.#surroundings.watch();
     this.#backoff.reset();
     this.#open();
   }
@@ -221,8 +205,7 @@ export class DroverClient extends EventTarget {
   #finish(code, reason) {
     clearTimeout(this.#loginTimer);
     clearTimeout(this.#retryTimer);
-    for (const type of goodSigns) globalThis.removeEventListener?.(type, this.#wake);
-    for (const type of badSigns) globalThis.removeEventListener?.(type, this.#rest);
+    this.#surroundings.leave();
     this.#questions.clear();
     for (const [subject, watch] of this.#watches) {
       if (watch.phase === "held") continue;
@@ -235,14 +218,6 @@ export class DroverClient extends EventTarget {
 
   /** Until the permission ends, ms; Infinity where it does not. */
   #timeLeft() { return (this.#terms.expires_at ?? Infinity) - this.serverNow(); }
-
-  #wake = () => {
-    if (this.#state.name === "waiting") this.#open();
-  };
-
-  #rest = (/** @type {Event} */ { type }) => {
-    if (this.#socket) this.#abandon(type);
-  };
 
   /** @param {State} state */
   #setState(state) { this.#emit("state", this.#state = state); }
@@ -320,6 +295,10 @@ export class DroverClient extends EventTarget {
     if (typeof frame.id === "number") return this.#answered(frame);
     if (frame.positions) this.#emit("positions", { positions: this.#seen.admit(frame.positions), snapshot: false });
     if (frame.status) this.#emit("status", { status: this.#seen.admit(frame.status) });
+    if (frame.arrivals) {
+      const arrivals = frame.arrivals.filter((/** @type {Arrival} */ { subject }) => this.#watches.has(subject));
+      this.#emit("arrivals", { arrivals });
+    }
     if (frame.left) this.#tellLeft(this.#seen.leave(frame.left));
     if (frame.events) {
       this.#emit("events", { events: frame.events });

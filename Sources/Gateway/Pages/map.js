@@ -1,10 +1,12 @@
-// The customer's page: watches what the link is for, keeps it in view, and says how it stands until the link ends.
+// The customer's page: watches what the link is for, keeps it in view, and says how it stands until it is over.
 
 import { DroverClient } from "/drover.js";
 import { createMap } from "./ground.js";
-import { endWords, headline, topicWords } from "./headline.js";
+import { Goals } from "./goals.js";
+import { arrivedWords, broughtCode, endWords, headline, topicWords } from "./headline.js";
 import { Vans } from "./markers.js";
 import { DriverRows } from "./rows.js";
+import { Trails } from "./trails.js";
 import {
   Credential, askForKey, byId, exposeToTests, loadSettings, notice, refusalWords, say, setText, showConnection,
 } from "./page.js";
@@ -14,6 +16,8 @@ import { aWord, capital, driverWord, lengthWords, ownName } from "./words.js";
 
 /** How long a hand-over stays told, ms. */
 const newsLasts = 12_000;
+/** Which step of the card a stage is. */
+const steps = ["assigned", "departed", "arriving", "arrived"];
 
 // First of all, so that the token leaves the address at once.
 const credential = new Credential("drover.map");
@@ -22,6 +26,8 @@ const map = createMap(byId("map"), settings);
 /** @type {DroverClient|null} */ let client = null;
 const vans = new Vans(map, settings, () => client?.serverNow() ?? Date.now(), ({ id }) => lookAt(id), nameOf);
 const rows = new DriverRows(byId("drivers"), vans, lookAt);
+const trails = new Trails(map, vans, settings.track_gap_s * 1000);
+const goals = new Goals(map);
 /** What is watched, once the server has said what the link is for. */
 /** @type {string[]} */ let subjects = [];
 /** The server has answered who is watched. */
@@ -32,11 +38,14 @@ let answered = false;
 let hadSomebody = false;
 /** The map goes along with the drivers until somebody drags it. */
 let following = true;
+/** Nothing more is shown. */
+let isOver = false;
 /** When the link ends is told from its last minute on. */
 let expiring = false;
 let newsTimer = 0;
 
 exposeToTests(map, vans, () => client);
+Object.assign(/** @type {any} */ (window).droverTest, { trail: () => trails.size });
 map.on("dragstart", () => setFollowing(false));
 byId("recenter").onclick = () => {
   setFollowing(true);
@@ -60,8 +69,17 @@ function open(token) {
     refresh();
   });
   current.on("left", ({ left }) => {
-    for (const { driver_id, gone } of left) if (gone) vans.remove(driver_id);
+    for (const { driver_id, subject, gone } of left) {
+      goals.leave(driver_id, subject);
+      if (gone) vans.remove(driver_id);
+    }
     refresh();
+  });
+  current.on("arrivals", ({ arrivals }) => {
+    const before = goals.places.length;
+    goals.take(arrivals, current.serverNow());
+    refresh();
+    if (goals.places.length > before) frame(true);
   });
   current.on("events", ({ events }) => events.forEach(tellEvent));
   current.on("refused", ({ refused }) => notice(`This link may not watch ${Object.keys(refused).join(", ")}.`));
@@ -100,7 +118,12 @@ async function watch(current) {
 function take(positions) {
   const before = vans.all.length;
   const wereLive = vans.all.every(({ state }) => state === "live");
-  const moved = positions.filter((position) => vans.place(position)).length > 0;
+  const moved = positions.filter((position) => {
+    const van = vans.get(position.driver_id);
+    if (van && position.recorded_at > van.position.recorded_at) trails.leave(van);
+    return vans.place(position);
+  }).length > 0;
+  trails.follow();
   if (vans.all.length > before) {
     // Who comes later is flown to; nothing is gained by flying in from where nobody ever was.
     refresh();
@@ -113,13 +136,30 @@ function take(positions) {
   }
 }
 
-/** @param {{type: string, subject: string}} event */
-function tellEvent({ type }) {
+/** @param {import("/drover.js").SubjectEvent} event */
+function tellEvent(event) {
+  const { type, subject } = event;
+  goals.hear(event);
+  if (type === "ended") ended(subject);
   if (type === "assigned") tellNews(
     hadSomebody ? `A new ${driverWord()} has taken over.` : `${capital(aWord(driverWord()))} is assigned.`,
   );
+  if (type === "departed") tellNews(`The ${driverWord()} is on the way.`);
   if (type === "arriving") tellNews(`The ${driverWord()} is about to arrive.`);
   if (type === "arrived") tellNews(`The ${driverWord()} has arrived.`);
+}
+
+// Nobody carries the order any more: where it was brought all is done, else somebody may take it over.
+/** @param {string} subject */
+function ended(subject) {
+  const at = goals.arrivedAt(subject);
+  const others = subjects.filter((other) => other !== subject && goals.arrivedAt(other) === undefined);
+  if (at !== undefined && others.length === 0 && credential.isLink) {
+    finish(broughtCode, true, arrivedWords(at));
+    return client?.close();
+  }
+  // Only after this event is the subject let go of.
+  if (subject.startsWith("order:") && at === undefined) setTimeout(() => client?.subscribe([subject]));
 }
 
 // Tells something that is news for a moment only.
@@ -131,12 +171,17 @@ function tellNews(text) {
 }
 
 // The link is good for nothing any more: nothing is asked, nobody is shown.
-/** @param {number} code the WebSocket close code @param {boolean} wasLive */
-function finish(code, wasLive) {
-  const words = credential.isLink || credential.ended ? endWords(code, wasLive)
-    : { title: "This map has ended", details: refusalWords(code) };
+/** @param {number} code the WebSocket close code @param {boolean} wasLive
+ * @param {import("./headline.js").Headline} [words] what to say instead of that */
+function finish(code, wasLive, words = credential.isLink || credential.ended ? endWords(code, wasLive)
+  : { title: "This map has ended", details: refusalWords(code) }) {
+  if (isOver) return;
+  isOver = true;
   credential.end(code);
+  document.body.classList.toggle("arrived", code === broughtCode);
   for (const { id } of vans.all) vans.remove(id);
+  goals.clear();
+  trails.refresh();
   rows.refresh();
   clearTimeout(newsTimer);
   notice("");
@@ -148,7 +193,7 @@ function finish(code, wasLive) {
 
 /** Brings all that is said up to the clock and the connection. */
 function refresh() {
-  if (!client || credential.ended) return;
+  if (!client || isOver) return;
   number();
   rows.refresh();
   // "Live" beside a driver that is not would be a lie.
@@ -157,9 +202,11 @@ function refresh() {
   document.body.dataset.phase = length > 0 ? "seen" : "waiting";
   const words = headline({
     isLive: client.state.name === "live", isAnswered: answered, subjects, awaited: vans.awaited, vans: vans.all,
-    ageOf: (van) => vans.ageOf(van), nameOf,
+    ageOf: (van) => vans.ageOf(van), nameOf, forecastOf,
   });
   showCard(words);
+  showSteps();
+  trails.refresh();
   byId("card").dataset.state = length === 1 && client.state.name === "live" ? vans.all[0].state : "";
   // One driver is described by the headline already.
   byId("drivers").hidden = length === 0 || (length === 1 && credential.isLink);
@@ -176,6 +223,27 @@ function showCard({ title, details }) {
   byId("card").hidden = false;
 }
 
+// When a driver will be there; null where that is not known.
+/** @param {import("./markers.js").Van} van @returns {import("./headline.js").Prospect|null} */
+function forecastOf(van) {
+  const next = goals.nextOf(van.id);
+  if (!next || !client) return null;
+  const { remaining_m, stage } = next.arrival;
+  return { ...next.forecast.words(next.arrival, client.serverNow(), nameOf(van.id)), remaining: remaining_m, stage };
+}
+
+// Only of one driver: of several each is elsewhere.
+function showSteps() {
+  const stage = vans.all.length === 1 ? goals.nextOf(vans.all[0].id)?.arrival.stage : undefined;
+  byId("steps").hidden = stage === undefined;
+  const current = steps.indexOf(stage === "arriving_soon" ? "arriving" : stage ?? "");
+  [...byId("steps").children].forEach((step, index) => {
+    step.classList.toggle("done", index < current);
+    if (index === current) step.setAttribute("aria-current", "step");
+    else step.removeAttribute("aria-current");
+  });
+}
+
 // A customer knows no driver's id.
 /** @param {string} id */
 function nameOf(id) {
@@ -187,19 +255,24 @@ function number() {
   numbers = new Map(vans.all.map(({ id }) => id).sort().map((id, index) => [id, index + 1]));
 }
 
-// Brings the drivers into view where one has left it, or in any case when told to.
+// Brings the drivers and where they go into view where one has left it, where all could be seen much larger, or in any
+// case when told to.
 /** @param {boolean} anyway @param {boolean} [animate] */
 function frame(anyway, animate = true) {
-  const targets = vans.all.map(({ position }) => L.latLng(position.lat, position.lng));
-  if (!following || targets.length === 0) return;
+  const drivers = vans.all.map(({ position }) => L.latLng(position.lat, position.lng));
+  if (!following || drivers.length === 0) return;
+  const targets = [...drivers, ...goals.places];
   const card = byId("card");
   // The card is below the drivers on a phone, and beside them elsewhere.
   const wide = card.offsetWidth > innerWidth * 0.7;
   const paddingTopLeft = L.point(60 + (wide ? 0 : card.offsetWidth), 70);
   const paddingBottomRight = L.point(60, 50 + (wide ? card.offsetHeight : 0));
   const inner = L.bounds(paddingTopLeft, map.getSize().subtract(paddingBottomRight));
-  if (!anyway && targets.every((target) => inner.contains(map.latLngToContainerPoint(target)))) return;
-  map.fitBounds(L.latLngBounds(targets), {
+  const bounds = L.latLngBounds(targets);
+  const padding = paddingTopLeft.add(paddingBottomRight);
+  const isSmall = targets.length > 1 && Math.min(17, map.getBoundsZoom(bounds, false, padding)) >= map.getZoom() + 1;
+  if (!anyway && !isSmall && targets.every((target) => inner.contains(map.latLngToContainerPoint(target)))) return;
+  map.fitBounds(bounds, {
     paddingTopLeft, paddingBottomRight,
     maxZoom: targets.length > 1 ? 17 : anyway ? Math.max(16, map.getZoom()) : map.getZoom(),
     animate: animate && !matchMedia("(prefers-reduced-motion: reduce)").matches,

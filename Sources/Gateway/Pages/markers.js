@@ -1,29 +1,23 @@
-// The drivers on the map: a disc each that glides from ping to ping, turns with the heading, and says by colour and
-// shape whether it is live, stale or offline (the style sheet says how).
+// The drivers on the customer's map: a disc each that glides from ping to ping, turns with the heading, and says by
+// colour and shape whether it is live, stale or offline (the style sheet says how).
 
+import { Glide } from "/drover.js";
 import { setText } from "./page.js";
 import { ageWords } from "./words.js";
 
 /** @typedef {import("/drover.js").Position} Position */
 /** @typedef {import("/drover.js").Status} Status */
 
-/** A glide takes as long as the pings are apart, within these bounds, ms, and a little longer: they may be late. */
-const shortestGlide = 100;
-const longestGlide = 5_000;
-const glideSlack = 1.1;
-/** Positions of one frame are handed over within this, ms. */
-const sameFrame = 5;
-/** With more drivers only the chosen one shows its name. */
-export const crowd = 60;
+/** With more drivers none shows its name. */
+const crowd = 60;
 const severity = { live: 0, stale: 1, offline: 2 };
 
 /**
- * `position` is the newest ping, `drawn` where the marker is on its `glide` there. `arrivedAt` and `interval` are the
- * pings' as observed, ms (0: only one yet). `status` is what the server has said since. `turn` goes beyond a circle, so
- * that each turn takes the short way.
+ * `position` is the newest ping, `drawn` where the marker is on its `glide` there. `status` is what the server has said
+ * since. `turn` goes beyond a circle, so that each turn takes the short way.
  * @typedef {{id: string, position: Position, drawn: {lat: number, lng: number}, state: Status["state"],
- *   glide: {lat: number, lng: number, since: number, lasts: number}|null, interval: number, arrivedAt: number,
- *   status: Status|null, turn: number, marker: any, circle: any, element: HTMLElement, label: HTMLElement}} Van
+ *   glide: Glide, status: Status|null, turn: number, marker: any, circle: any, element: HTMLElement,
+ *   label: HTMLElement}} Van
  */
 
 export class Vans {
@@ -34,7 +28,6 @@ export class Vans {
   #still = matchMedia("(prefers-reduced-motion: reduce)");
   #zooming = false;
   #frame = 0;
-  #selected = "";
 
   /**
    * @param {any} map Leaflet's
@@ -102,19 +95,6 @@ export class Vans {
     van.circle?.remove();
   }
 
-  // Marks one driver, "" for none; only that one shows its accuracy among many.
-  /** @param {string} id */
-  select(id) {
-    const before = this.#vans.get(this.#selected);
-    this.#selected = id;
-    for (const van of [before, this.#vans.get(id)]) {
-      if (!van) continue;
-      van.element.classList.toggle("selected", van.id === id);
-      van.marker.setZIndexOffset(van.id === id ? 1000 : 0);
-      this.#showCircle(van);
-    }
-  }
-
   // Brings a driver's state up to the clock; to be called every second or so.
   /** @param {Van} van */
   refresh(van) {
@@ -133,12 +113,11 @@ export class Vans {
     setText(van.label, state === "live" ? name : `${name} · ${ageWords(age)}`);
   }
 
-  // Shows the names that have room beside every disc and the names before them: the chosen driver's first, then those
-  // that show already, lest they flicker. One without room shows when it is pointed at.
+  // Shows the names that have room beside every disc and the names before them: first those that show already, lest
+  // they flicker.
   arrangeNames() {
     if (this.#zooming || this.#vans.size > crowd) return;
-    const rank = (/** @type {Van} */ { id, element }) =>
-      id === this.#selected ? 0 : element.classList.contains("nameless") ? 2 : 1;
+    const rank = (/** @type {Van} */ { element }) => (element.classList.contains("nameless") ? 1 : 0);
     // Everything is measured before anything is changed, which costs one layout.
     const placed = this.all.sort((a, b) => rank(a) - rank(b)).map((van) => {
       const { x, y } = this.map.latLngToContainerPoint(van.drawn);
@@ -153,7 +132,7 @@ export class Vans {
     for (const { van, name } of placed) {
       const hasRoom = !names.some((other) => overlap(name, other))
         && !placed.some((other) => other.van !== van && overlap(name, other.disc));
-      if (hasRoom || van.id === this.#selected) names.push(name);
+      if (hasRoom) names.push(name);
       van.element.classList.toggle("nameless", !hasRoom);
     }
   }
@@ -182,46 +161,34 @@ export class Vans {
     const marker = L.marker([position.lat, position.lng], { icon, riseOnHover: true }).addTo(this.map);
     /** @type {Van} */
     const van = {
-      id: position.driver_id, position, drawn: { lat: position.lat, lng: position.lng }, glide: null, interval: 0,
-      arrivedAt: performance.now(), state: "live", turn: 0, marker, circle: null, element, label,
+      id: position.driver_id, position, drawn: { lat: position.lat, lng: position.lng },
+      glide: new Glide(position, performance.now()), state: "live", turn: 0, marker, circle: null, element, label,
       status: this.#awaited.get(position.driver_id) ?? null,
     };
     this.#awaited.delete(van.id);
     marker.on("click", () => this.onPick(van));
-    element.classList.toggle("selected", van.id === this.#selected);
     this.#vans.set(van.id, van);
     return van;
   }
 
   /** @param {Van} van @param {Position} position */
   #move(van, position) {
-    const now = performance.now();
-    // A burst is shown as fast as it comes, a late ping as slowly as it was made. What was missed comes all at once and
-    // says nothing of how fast the next will come.
-    const gap = Math.min(now - van.arrivedAt, position.recorded_at - van.position.recorded_at);
-    if (now - van.arrivedAt > sameFrame) van.interval = van.interval === 0 ? gap : (van.interval + gap) / 2;
-    van.arrivedAt = now;
+    van.glide.still = this.#still.matches;
+    van.glide.move(position, performance.now());
     van.position = position;
     // Unless it was said of this very position.
     if ((van.status?.last_recorded_at ?? 0) < position.recorded_at) van.status = null;
-    const lasts = Math.min(longestGlide, Math.max(shortestGlide, van.interval * glideSlack));
-    // Across the antimeridian a glide would cross the whole map.
-    const near = Math.abs(position.lng - van.drawn.lng) < 180;
-    van.glide = { ...van.drawn, since: now, lasts: near && !this.#still.matches ? lasts : 0 };
     this.#gliding.add(van);
     if (this.#frame === 0) this.#frame = requestAnimationFrame(this.#step);
   }
 
-  // One frame of every glide: straight, at even speed, to the newest ping and never beyond.
+  // One frame of every glide.
   /** @param {number} now when the frame began, as `performance.now()` */
   #step = (now) => {
     for (const van of this.#zooming ? [] : this.#gliding) {
-      const { position: to, glide: from } = van;
-      const part = from && from.lasts > 0 ? Math.min(1, Math.max(0, (now - from.since) / from.lasts)) : 1;
-      van.drawn = part < 1 && from
-        ? { lat: from.lat + (to.lat - from.lat) * part, lng: from.lng + (to.lng - from.lng) * part }
-        : { lat: to.lat, lng: to.lng };
-      if (part === 1) this.#gliding.delete(van);
+      const { lat, lng, moving } = van.glide.at(now);
+      van.drawn = { lat, lng };
+      if (!moving) this.#gliding.delete(van);
       van.marker.setLatLng(van.drawn);
       van.circle?.setLatLng(van.drawn);
     }
@@ -231,7 +198,7 @@ export class Vans {
   /** @param {Van} van */
   #showCircle(van) {
     const { accuracy } = van.position;
-    if (!accuracy || (this.#vans.size > 5 && van.id !== this.#selected)) {
+    if (!accuracy || this.#vans.size > 5) {
       van.circle?.remove();
       van.circle = null;
     } else if (van.circle) {

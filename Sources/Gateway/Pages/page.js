@@ -142,16 +142,17 @@ export function setText(element, text) {
 }
 
 // What browser tests look at.
-/** @param {any} map @param {import("./markers.js").Vans} vans @param {() => DroverClient|null} client
- * @param {() => object} [day] */
-export function exposeToTests(map, vans, client, day = () => ({})) {
+/** @param {any} map @param {{describe: () => object[]}} drivers @param {() => DroverClient|null} client
+ * @param {Record<string, () => unknown>} [more] */
+export function exposeToTests(map, drivers, client, more = {}) {
   Object.assign(window, {
     droverTest: {
-      markers: () => vans.describe(),
+      markers: () => drivers.describe(),
       state: () => client()?.state.name ?? "closed",
       center: () => [map.getCenter().lat, map.getCenter().lng],
       zoom: () => map.getZoom(),
-      day,
+      day: () => ({}),
+      ...more,
     },
   });
 }

@@ -1,4 +1,4 @@
-// The drivers as a list beside the map: the same shapes, with speed and honest age in words.
+// The drivers as a list below the customer's map: the same shapes, with speed and honest age in words.
 
 import { setText } from "./page.js";
 import { ageWords, reasonInShort, sinceWords, speedWords } from "./words.js";
@@ -12,16 +12,12 @@ const byName = new Intl.Collator(undefined, { numeric: true });
 
 export class DriverRows {
   /** @type {Map<string, Row>} */ #rows = new Map();
-  #search = "";
-  #selected = "";
 
-  /** @param {HTMLElement} list @param {Vans} vans @param {(id: string) => void} onPick
-   * @param {((id: string) => void)|null} onDay shows a driver's day; null where that is not offered */
-  constructor(list, vans, onPick, onDay = null) {
+  /** @param {HTMLElement} list @param {Vans} vans @param {(id: string) => void} onPick */
+  constructor(list, vans, onPick) {
     this.list = list;
     this.vans = vans;
     this.onPick = onPick;
-    this.onDay = onDay;
   }
 
   /** Brings every row, and every state, up to the clock. */
@@ -42,38 +38,6 @@ export class DriverRows {
     this.vans.arrangeNames();
   }
 
-  // Shows only the drivers whose id contains the text.
-  /** @param {string} search */
-  filter(search) {
-    this.#search = search.trim().toLowerCase();
-    for (const [id, { item }] of this.#rows) item.hidden = !this.#matches(id);
-  }
-
-  /** The driver that the search names in full, else the first that it leaves. */
-  get firstMatch() {
-    const left = [...this.#rows.keys()].filter((id) => this.#matches(id)).sort(byName.compare);
-    return left.find((id) => id.toLowerCase() === this.#search) ?? left[0];
-  }
-
-  /** @param {string} id "" for none */
-  select(id) {
-    this.#rows.get(this.#selected)?.button.setAttribute("aria-pressed", "false");
-    this.#selected = id;
-    const row = this.#rows.get(id);
-    row?.button.setAttribute("aria-pressed", "true");
-    row?.item.scrollIntoView({ block: "nearest" });
-  }
-
-  // Gives the keyboard back to what led to a driver's day.
-  /** @param {string} id */
-  focus(id) {
-    const button = this.#rows.get(id)?.item.lastElementChild;
-    if (button instanceof HTMLElement) button.focus();
-  }
-
-  /** @param {string} id */
-  #matches(id) { return id.toLowerCase().includes(this.#search); }
-
   /** @param {string} id @returns {Row} */
   #add(id) {
     const item = document.createElement("li");
@@ -81,12 +45,9 @@ export class DriverRows {
     const name = document.createElement("strong");
     const details = document.createElement("span");
     button.type = "button";
-    button.setAttribute("aria-pressed", String(id === this.#selected));
     button.onclick = () => this.onPick(id);
     button.append(vanShape(), name, details);
     item.append(button);
-    if (this.onDay) item.append(dayButton(id, this.onDay));
-    item.hidden = !this.#matches(id);
     const row = { item, button, name, details };
     this.#rows.set(id, row);
     item.dataset.id = id;
@@ -114,16 +75,4 @@ export class DriverRows {
     const since = sinceWords(van.position.recorded_at, age);
     return `${reasonInShort(van.state, van.status)} since ${since} (${ageWords(age)})`;
   }
-}
-
-// Leads to a driver's day.
-/** @param {string} id @param {(id: string) => void} onDay */
-export function dayButton(id, onDay) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "day-button";
-  button.textContent = "Day";
-  button.ariaLabel = `Day of ${id}`;
-  button.onclick = () => onDay(id);
-  return button;
 }

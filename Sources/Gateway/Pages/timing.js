@@ -1,4 +1,4 @@
-// What time the server has, and when to try to reach it again.
+// What time the server has, when to try to reach it again, and what the device says of its network.
 
 const clockSamples = 16;
 /** The first retry waits up to this long, each further one up to twice as long; all times in ms. */
@@ -48,4 +48,28 @@ export class Backoff {
 
   /** The pause before asking again for what could not be answered, ms. */
   static shortly() { return backoffBase * (1 + 2 * Math.random()); }
+}
+
+/** No reason to wait any longer; no use for the socket: it may look open for minutes after its network is gone, and a
+ * browser keeps that of a page one may return to. */
+const goodSigns = ["online", "pageshow"];
+const badSigns = ["offline", "pagehide"];
+
+/** What the device says of its network and of the page, where it says anything. */
+export class Surroundings {
+  /** @param {() => void} wake @param {(sign: string) => void} rest */
+  constructor(wake, rest) {
+    this.wake = () => wake();
+    this.rest = (/** @type {Event} */ { type }) => rest(type);
+  }
+
+  watch() {
+    for (const type of goodSigns) globalThis.addEventListener?.(type, this.wake);
+    for (const type of badSigns) globalThis.addEventListener?.(type, this.rest);
+  }
+
+  leave() {
+    for (const type of goodSigns) globalThis.removeEventListener?.(type, this.wake);
+    for (const type of badSigns) globalThis.removeEventListener?.(type, this.rest);
+  }
 }

@@ -16,6 +16,9 @@ export const speak = (words) => { Object.assign(called, words); };
 /** @param {number} [count] */
 export const driverWord = (count = 1) => (count === 1 ? called.driver.one : called.driver.many);
 
+/** @param {number} [count] */
+export const groupWord = (count = 1) => (count === 1 ? called.group.one : called.group.many);
+
 /** @param {string} text */
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 

@@ -18,6 +18,8 @@ final class TrackSocket: CredentialSession {
     private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
     /// The part of an answer that waits for room on the socket.
     private var unsent: SubscriptionAnswer?
+    /// Orders of that answer: when they arrive is told behind it.
+    private var greeted: [DriverID] = []
     /// Orders whose end the viewer has heard of: where they go out of its sight for that reason, it is not told again.
     var toldEnded: Set<Subject> = []
 
@@ -246,6 +248,7 @@ final class TrackSocket: CredentialSession {
                 parts.append(SubscriptionAnswer.Part(name, topic, members, replays: replays))
             }
         }
+        greeted = subjects.compactMap { if case .order(let order) = $0 { order } else { nil } }
         unsent = SubscriptionAnswer(id: request.id, parts: parts, refused: refused)
         answerFurther()
         gateway.flushSoon()
@@ -277,7 +280,10 @@ final class TrackSocket: CredentialSession {
             connection.sendQueued(text: answer.nextFrame(for: viewer, pipeline.fanout, pipeline.drivers))
         } while !answer.isComplete && connection.isOpen && (answer.isReplay || !connection.isBackedUp)
         unsent = answer.isComplete ? nil : answer
-        if unsent == nil { takeNext() }
+        guard unsent == nil else { return }
+        if !greeted.isEmpty { gateway.orders.pushes.greet(self, greeted) }
+        greeted = []
+        takeNext()
     }
 
     // MARK: Letting go

@@ -14,6 +14,9 @@ struct Marker: Decodable {
     let state: String
     let heading: Double?
     let speed: Double?
+    /// Where it was painted last, in pixels from the map's north-west corner; nil where it is an element of the page.
+    let x: Double?
+    let y: Double?
 }
 
 extension Page {
@@ -43,7 +46,13 @@ extension Page {
         let marker = try marker(driver)
         #expect(Place(lat: marker.lat, lng: marker.lng) == place)
         #expect(Place(lat: marker.targetLat, lng: marker.targetLng) == place)
-        try waitForDrawing(of: ".van[data-driver=\"\(driver)\"]", at: place)
+        guard marker.x != nil else { return try waitForDrawing(of: ".van[data-driver=\"\(driver)\"]", at: place) }
+        try waitUntil("\(driver) is painted at its place on the screen") {
+            let marker = try self.marker(driver)
+            let expected = try point(of: place)
+            return abs((marker.x ?? -1) - expected.x) < 1.5 && abs((marker.y ?? -1) - expected.y) < 1.5
+        }
+        try waitForView(of: driver)
     }
 
     /// Waits until what a selector finds has its middle where a place belongs on the screen.
@@ -56,17 +65,38 @@ extension Page {
         }
     }
 
-    /// Waits until a driver's icon is what is seen at its place: in the map's view and under nothing.
+    /// Waits until a driver's icon is what is seen at its place: in the map's view and under nothing. Where it is painted,
+    /// there is paint.
     func waitForView(of driver: String) throws {
         try wait(
             "\(driver) is in view",
             """
             (() => {
+              const marker = \(Self.marker(driver));
               const icon = \(Self.icon(driver));
-              const { x, y, width, height } = icon.getBoundingClientRect();
-              return icon.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+              const map = document.getElementById("map");
+              if (icon) {
+                const { x, y, width, height } = icon.getBoundingClientRect();
+                return icon.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+              }
+              const { x, y } = map.getBoundingClientRect();
+              return marker.is_in_view && map.contains(document.elementFromPoint(x + marker.x, y + marker.y)) &&
+                \(Self.paint("marker.x", "marker.y"))[3] === 255;
             })()
             """)
+    }
+
+    /// The colour on the fleet's canvas at a point of the map, as a JavaScript expression: red, green, blue, opacity.
+    static func paint(_ x: String, _ y: String) -> String {
+        """
+        ((x, y) => {
+          const canvas = document.querySelector(".fleet-canvas");
+          const ratio = canvas.width / document.getElementById("map").clientWidth;
+          const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+          pixel.drawImage(canvas, -Math.round(x * ratio), -Math.round(y * ratio));
+          return [...pixel.getImageData(0, 0, 1, 1).data];
+        })(\(x), \(y))
+        """
     }
 
     private typealias Screen = (x: Double, y: Double)

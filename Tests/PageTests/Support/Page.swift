@@ -138,14 +138,24 @@ final class Page {
         try call("Input.dispatchKeyEvent", enter.merging(["type": "keyUp"]) { $1 })
     }
 
+    /// Writes signs one by one, as a keyboard does.
+    func write(_ text: String) throws {
+        for sign in text.map(String.init) {
+            try call("Input.dispatchKeyEvent", ["type": "keyDown", "key": sign, "text": sign])
+            try call("Input.dispatchKeyEvent", ["type": "keyUp", "key": sign])
+        }
+    }
+
     /// Presses and lets go of a key that writes nothing, or Enter or Escape.
-    func press(_ key: String) throws {
+    func press(_ key: String, shift: Bool = false) throws {
         let codes = [
             "Enter": 13, "Escape": 27, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "ArrowLeft": 37,
             "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
         ]
         let code = try #require(codes[key], "a known key")
-        var stroke: [String: Any] = ["key": key, "code": key, "windowsVirtualKeyCode": code]
+        var stroke: [String: Any] = [
+            "key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": shift ? 8 : 0,
+        ]
         if key == "Enter" { stroke["text"] = "\r" }
         try call("Input.dispatchKeyEvent", stroke.merging(["type": key == "Enter" ? "keyDown" : "rawKeyDown"]) { $1 })
         stroke["text"] = nil

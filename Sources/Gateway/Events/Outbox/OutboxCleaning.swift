@@ -1,4 +1,4 @@
-/// Takes old events, and the turns of drivers that are over, out of Postgres.
+/// Takes old events, the turns of drivers that are over, and where orders went, out of Postgres.
 import PostgresClient
 
 extension MaintenanceJob {
@@ -26,6 +26,18 @@ extension MaintenanceJob {
                 """
                 DELETE FROM \(session.schema).order_progress p
                 WHERE ended_at < now() - make_interval(days => \(max(1, days)))
+                """)
+            // Where an order went whose way is over: a customer's address has no business here any more. One that nobody
+            // has carried yet may be for next month.
+            try session.connection.query(
+                """
+                DELETE FROM \(session.schema).order_destinations o
+                WHERE changed_at < now() - interval '1 day' AND NOT EXISTS (
+                    SELECT FROM \(session.schema).driver_assignments a
+                    WHERE a.order_id = o.order_id AND a.released_at IS NULL)
+                AND (changed_at < now() - interval '60 days' OR EXISTS (
+                    SELECT FROM \(session.schema).driver_assignments a
+                    WHERE a.order_id = o.order_id AND a.released_at < now() - interval '1 day'))
                 """)
             return gone == batch
         }
