@@ -77,13 +77,20 @@ export function refusalWords(reason, detail = "") {
   }
 }
 
+// The same in a word, for a list.
+/** @type {Record<string, string>} */
+const causes = {
+  accuracy: "not exact enough", future: "the clock is ahead", stale: "too old", jump: "too far from the one before",
+  off_shift: "off duty", mock: "made up", zero_island: "no real place", coordinates: "no real place",
+};
+
 // What did not reach the map since the sign-in, a line for each cause.
 /** @param {import("./driver-queue.js").Counts} counts @param {number} limit */
 export function lossWords({ dropped, refused }, limit) {
   const lines = Object.entries(refused)
-    .map(([reason, count]) => `${positions(count)} refused. ${refusalWords(reason)}`);
+    .map(([reason, count]) => `${positions(count)} refused: ${causes[reason] ?? reason}`);
   if (dropped > 0) {
-    lines.push(`${positions(dropped)} dropped: no more than ${limit.toLocaleString("en")} are kept, the newest.`);
+    lines.push(`${positions(dropped)} dropped: only the newest ${limit.toLocaleString("en")} are kept`);
   }
   return lines;
 }

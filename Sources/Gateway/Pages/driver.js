@@ -32,6 +32,7 @@ const awake = new Awake(refresh);
 /** @type {IngestLink|null} */ let link = null;
 /** Why the sign-in has ended: the WebSocket close code; 0 where it has not. */ let ended = 0;
 /** Another tab of this browser is at it. */ let isElsewhere = false;
+/** The queue is open, and nothing is left of an earlier sign-in: sharing may begin. */ let isReady = false;
 // The server's last word on a ping, where that was a refusal.
 /** @type {import("./driver-words.js").Refusal|null} */ let refusal = null;
 let sentAt = 0;
@@ -64,6 +65,8 @@ addEventListener("hashchange", async () => {
   if (token === "" || token === signIn.token || isElsewhere) return;
   setSharing(false);
   link?.close();
+  isReady = false;
+  refresh();
   await handOver(token);
   location.reload();
 });
@@ -79,31 +82,37 @@ if (currentPhase() !== "barred") alone();
 
 // Begins once no other tab of this browser is at it: two would send everything twice, and share one queue.
 function alone() {
+  // A page that goes may be frozen for a way back: it lets go, and begins anew where it is come back to.
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
+  const hold = () => {
+    begin();
+    return new Promise((resolve) => { addEventListener("pagehide", resolve, { once: true }); });
+  };
   navigator.locks.request(place, { ifAvailable: true }, (lock) => {
-    isElsewhere = lock === null;
+    if (lock) return hold();
+    isElsewhere = true;
     refresh();
-    if (isElsewhere) navigator.locks.request(place, begin);
-    return isElsewhere ? undefined : begin();
+    navigator.locks.request(place, hold);
   });
 }
 
-/** @returns {Promise<never>} so that the lock is held for as long as the page is there */
 async function begin() {
   isElsewhere = false;
   Object.assign(signIn, stored());
   queue = await PingQueue.open(place);
   if (linked !== "" && linked !== signIn.token) await handOver(linked);
+  isReady = true;
   while (signIn.token === "") {
     refresh();
     const token = await askForKey("");
     if (token.startsWith("drk_")) notice("That is a backend’s key. This page needs the token of a device.");
     else remember({ token });
+    if (signIn.token !== "") notice("");
   }
-  notice(queue.isKept ? "" : "This browser keeps nothing: what is not sent is lost when the page is closed.");
+  if (!queue.isKept) notice("This browser keeps nothing: what is not sent is lost when the page is closed.");
   if (signIn.isSharing) setSharing(true);
   else if (queue.size > 0) connect().finish();
   refresh();
-  return new Promise(() => {});
 }
 
 // What an earlier sign-in has left must not be sent in another driver's name: it is delivered first, or given up.
@@ -216,6 +225,7 @@ function tellPause() {
 function currentPhase() {
   if (!isSecureContext || !navigator.geolocation) return "barred";
   if (isElsewhere) return "elsewhere";
+  if (!isReady) return "starting";
   if (ended !== 0) return "ended";
   if (signIn.token === "") return "signed-out";
   if (!signIn.isSharing) return link && link.state.name !== "closed" && queue.size > 0 ? "finishing" : "stopped";

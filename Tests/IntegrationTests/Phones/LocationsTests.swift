@@ -60,7 +60,12 @@ extension Integration {
             try viewer.subscribe(["driver:\(driver)"])
             let time = now() - 2_000
             let body = #"{"location":\#(Self.record(at: time)),"device_id":"somebody-else","company_token":"acme"}"#
-            try Self.expectSuccess(try Self.send(gateway, token, body))
+            let reply = try Self.send(gateway, token, body)
+            try Self.expectSuccess(reply)
+            // Watched, so every 3 s: 5 m for each, in both versions' words.
+            #expect(
+                reply.body == #"{"success":true,"background_geolocation":[["setConfig",{"distanceFilter":15,"#
+                    + #""geolocation":{"distanceFilter":15}}]]}"#)
 
             try viewer.read("the map has it") { $0.newest(driver) == time }
             let position = try JSON(
@@ -86,6 +91,7 @@ extension Integration {
 
         @Test func `a batch that is sent again after a lost reply is a success and adds nothing`() throws {
             let gateway = try RunningGateway()
+            try gateway.awaitStores()
             let token = try gateway.deviceToken(driver: "transistor-2")
             let start = now() - 60_000
             let records = (0..<20).map { Self.record(at: start + Int64($0) * 1_000, step: $0) }
@@ -134,6 +140,7 @@ extension Integration {
 
         @Test func `what is judged away, a heartbeat and a sample are a success to the app`() throws {
             let gateway = try RunningGateway()
+            try gateway.awaitStores()
             let token = try gateway.deviceToken(driver: "transistor-4")
             let time = now() - 5_000
             let fix = Self.record(at: time)
@@ -171,6 +178,7 @@ extension Integration {
         @Test func `beyond its rate the app hears 503, after which it sends everything again`() throws {
             let gateway = try RunningGateway(
                 settings: ["limits.device_pings_per_s": "1", "limits.device_burst": "5"])
+            try gateway.awaitStores()
             let token = try gateway.deviceToken(driver: "transistor-6")
             let start = now() - 60_000
             let records = (0..<7).map { Self.record(at: start + Int64($0) * 1_000, step: $0) }

@@ -1,5 +1,5 @@
-/// `POST /locations`, also `PUT`: Transistorsoft's background-geolocation and a browser's own positions. The reply may
-/// carry a command: the library then reports as often as the gateway wants to hear from this driver.
+/// `POST /locations`, also `PUT`: Transistorsoft's background-geolocation and a browser's own positions. The reply carries
+/// a command by which the library reports as often as the gateway wants to hear from this driver.
 import EventLoop
 import Tracking
 import WebServer
@@ -24,14 +24,25 @@ struct LocationsRoute {
         call.take { (input, batch) throws(PingDecodingError) in
             try LocationsPings.decode(
                 input, into: &batch, columns: columns, maximumPings: PhoneCall.maximumPings, assumedAccuracy: accuracy)
-        } reply: { [self] _ in
-            WebResponse(type: "application/json", body: Array(reply.utf8))
+        } reply: { _ in
+            WebResponse(type: "application/json", body: Array(Self.reply(interval: interval).utf8))
         }
     }
 
-    /// Any 2xx is a success to the library; what the body says beyond that is for it to do. `setConfig` names the setting
-    /// as version 5 does and as those before it did.
-    private var reply: String {
-        "{\"success\":true}"
+    /// What is wished of a device, in milliseconds between two reports; 0 is no wish.
+    private var interval: Int {
+        let gateway = call.gateway
+        guard let driver = call.driver.flatMap({ gateway.pipeline.drivers.index(of: $0) }) else { return 0 }
+        return gateway.rates.interval(of: driver, now: SystemClock.wallMicroseconds())
+    }
+
+    /// Any 2xx is a success to the library; what the body says beyond that is for it to do. Said every time, so that a lost
+    /// reply is made good by the next. `setConfig` names the setting as version 5 does and as those before it did.
+    private static func reply(interval: Int) -> String {
+        guard interval > 0 else { return "{\"success\":true}" }
+        let metres = max(1, (interval * elasticMetresPerSecond + 500) / 1_000)
+        let setting = "\"distanceFilter\":\(metres)"
+        let command = "[\"setConfig\",{\(setting),\"geolocation\":{\(setting)}}]"
+        return "{\"success\":true,\"background_geolocation\":[\(command)]}"
     }
 }
