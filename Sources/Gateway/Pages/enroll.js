@@ -147,7 +147,6 @@ function settingRow({ name, value, secret = false }) {
   return [element("dt", name), row];
 }
 
-
 /** @param {string} name @param {string} text @returns {any} */
 function element(name, text) {
   const made = document.createElement(name);

@@ -87,7 +87,7 @@ extension Integration {
             let key = try gateway.key()
             let at = now() - 5_000
             try gateway.post([TestPing("t-1", at: at, latitude: 60)], token: key)
-            func ask(_ method: String = "GET", _ headers: [(String, String)]) throws -> HTTPResponse {
+            func ask(_ headers: [(String, String)], by method: String = "GET") throws -> HTTPResponse {
                 try gateway.http(method, "/fleet.geojson", token: key, headers: headers)
             }
             let first = try ask([])
@@ -112,7 +112,7 @@ extension Integration {
             // The tag is more exact, so that the time does not count beside it (RFC 9110, section 13.1.3).
             #expect(try ask([("If-None-Match", "\"other\""), ("If-Modified-Since", time)]).status == 200)
 
-            let head = try ask("HEAD", [])
+            let head = try ask([], by: "HEAD")
             #expect(head.status == 200 && head.body.isEmpty && head.header("ETag") == tag)
             #expect(head.header("Content-Length") == "\(first.body.count)")
 
