@@ -75,7 +75,6 @@ extension Integration {
         @Test func `nothing is asked for where the steps are 0, nor of a backend`() throws {
             let gateway = try RunningGateway(
                 settings: ["rates.watched_ms": "0", "rates.near_ms": "0", "rates.idle_ms": "0"])
-            let key = try gateway.masterKey()
             try gateway.awaitStores()
             let device = try gateway.ingest(try gateway.deviceToken(driver: "van-1"))
             let backend = try SharedGateway.get()

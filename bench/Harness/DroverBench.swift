@@ -7,7 +7,11 @@ struct DroverBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drover-bench",
         abstract: "Measures a gateway: what a ping, a delivery and an idle viewer cost, beside the floors.",
-        subcommands: [Run.self, Play.self, Past.self, Compare.self, Readme.self, DrawCharts.self, Floor.self],
+        subcommands: [
+            Run.self, Play.self, Past.self, Lane.self, Rates.self, Compare.self, Readme.self, DrawCharts.self,
+            Floor.self,
+            Phones.self,
+        ],
         defaultSubcommand: Run.self)
 }
 

@@ -14,8 +14,10 @@ public final class ClientNetwork {
     let frameWriter = ByteWriter(capacity: 4096)
     var random: SeededRandom
 
-    /// - Parameter seed: for masks and back-off jitter; the system's randomness where it is nil.
-    public init(loop: EventLoop, seed: UInt64? = nil) {
+    /// - Parameters:
+    ///   - loop: the loop to run on; one of its own where none is given.
+    ///   - seed: for masks and back-off jitter; the system's randomness where it is nil.
+    public init(loop: EventLoop = EventLoop(), seed: UInt64? = nil) {
         self.loop = loop
         // 64 KiB is what one read of a loopback socket gives at most.
         receiveBuffer = .allocate(byteCount: 1 << 16, alignment: 16)
@@ -23,6 +25,13 @@ public final class ClientNetwork {
     }
 
     deinit { receiveBuffer.deallocate() }
+
+    /// Runs the loop on this thread until `stop()`, or until nothing is left to do. Every callback of a session comes from
+    /// here.
+    public func run() { loop.run() }
+
+    /// Makes `run()` return.
+    public func stop() { loop.stop() }
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014): small, fast, and the same on every machine from the same seed.

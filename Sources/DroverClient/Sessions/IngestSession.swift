@@ -25,12 +25,11 @@ public struct PingOutcome: Sendable {
 /// an interruption each driver's newest is sent first. Not `Sendable`: belongs to the loop's thread.
 ///
 /// ```swift
-/// let session = IngestSession(network: network, gateway: try Endpoint("http://127.0.0.1:8080"), token: token)
-/// let driver = session.addDriver("")
-/// session.onSettled = { print("kept:", $0.rejection == nil) }
-/// session.connect()
-/// session.send(PingReport(recordedAt: now, latitude: 43.6532, longitude: -79.3832, accuracy: 5), driver: driver)
-/// session.flush()
+/// let phone = IngestSession(network: network, gateway: try Endpoint("http://127.0.0.1:8080"), token: token)
+/// phone.onSettled = { print("kept:", $0.rejection == nil) }
+/// phone.onRate = { interval in locationSource.interval = interval }
+/// phone.connect()
+/// phone.send(PingReport(latitude: 43.6532, longitude: -79.3832, accuracy: 5))
 /// ```
 public final class IngestSession {
     /// What a session may do and hold.
@@ -92,6 +91,8 @@ public final class IngestSession {
     private var isFlushWanted = false
     private var rejections: [Int64: (reason: String, detail: String)] = [:]
     private var drivers: [[UInt8]] = []
+    /// The number without an id, once it is needed.
+    private var ownDriver: Int?
     private var backoff = Backoff()
     private var lastConnectedAt = SystemClock.monotonicMicroseconds()
     private var retryTimer: LoopTimer?
@@ -147,6 +148,14 @@ public final class IngestSession {
         if pending.isFull { wasFull = true }
         if pending.liveCount >= options.pingsPerFrame { pump(everything: false) }
         return sequence
+    }
+
+    /// The same for a device, whose credential says which driver it is.
+    @discardableResult
+    public func send(_ report: PingReport) -> Int64? {
+        let driver = ownDriver ?? addDriver("")
+        ownDriver = driver
+        return send(report, driver: driver)
     }
 
     /// Sends what `send` has gathered, as soon as the connection takes it.

@@ -3,6 +3,13 @@
 import EventLoop
 
 /// One viewer's connection and its successors. Not `Sendable`: belongs to the loop's thread.
+///
+/// ```swift
+/// let viewer = TrackSession(network: network, gateway: try Endpoint("http://127.0.0.1:8080"), token: token)
+/// viewer.onPosition = { position, _, _ in print(position.driverID, position.latitude, position.longitude) }
+/// viewer.subscribe(["order:9f2"])
+/// viewer.connect()
+/// ```
 public final class TrackSession {
     /// How the token is shown.
     public enum Login: Sendable {

@@ -1,4 +1,5 @@
 /// A ping as a device sends it, and its native JSON.
+import EventLoop
 
 /// One position report in the native units.
 public struct PingReport: Sendable, Equatable {
@@ -17,9 +18,12 @@ public struct PingReport: Sendable, Equatable {
     /// Metres above mean sea level; nil is unknown.
     public var altitude: Double?
 
-    /// A report with what is required, and what else is known.
+    /// The wall clock in milliseconds since 1970-01-01T00:00:00Z.
+    public static var now: Int64 { SystemClock.wallMicroseconds() / 1_000 }
+
+    /// A report with what is required, and what else is known; of a fix of just now where no time is given.
     public init(
-        recordedAt: Int64, latitude: Double, longitude: Double, accuracy: Double, speed: Double? = nil,
+        recordedAt: Int64 = PingReport.now, latitude: Double, longitude: Double, accuracy: Double, speed: Double? = nil,
         heading: Double? = nil, altitude: Double? = nil
     ) {
         self.recordedAt = recordedAt

@@ -104,7 +104,7 @@ struct PingIntake {
         let allowance = gateway.limits.hold(credential, now: now)
         gateway.lane.add(
             BacklogEntry(
-                driver: driver, id: id, byteCount: request.body.count, allowance: allowance,
+                driver: driver, id: id, byteCount: request.body.count, allowance: allowance, waitsForAllowance: false,
                 decode: { read(.device(driver, id)) },
                 judged: { judgedAt in answer(judgedAt, receivedAt: now) },
                 refused: { refusal in

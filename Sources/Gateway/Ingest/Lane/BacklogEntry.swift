@@ -16,6 +16,9 @@ final class BacklogEntry {
     /// What its bytes count for in the lane's memory.
     let byteCount: Int
     let allowance: RateLimits.PingAllowance?
+    /// Whether it waits until its sender's allowance has enough for it. Otherwise, as a request's client does not wait for
+    /// minutes, it is refused where there is not.
+    let waitsForAllowance: Bool
     /// Fills the pipeline's batch. False where it is no batch of pings, which the sender has heard then. Called once or
     /// twice.
     let decode: () -> Bool
@@ -41,6 +44,7 @@ final class BacklogEntry {
 
     init(
         driver: DriverIndex, id: DriverID, byteCount: Int, allowance: RateLimits.PingAllowance?,
+        waitsForAllowance: Bool,
         decode: @escaping () -> Bool, judged: @escaping (Microseconds) -> Void, refused: @escaping (Refusal) -> Void,
         ended: @escaping () -> Void = {}
     ) {
@@ -48,6 +52,7 @@ final class BacklogEntry {
         self.id = id
         self.byteCount = byteCount
         self.allowance = allowance
+        self.waitsForAllowance = waitsForAllowance
         self.decode = decode
         self.judged = judged
         self.refused = refused
@@ -55,4 +60,7 @@ final class BacklogEntry {
     }
 
     var sender: Sender { .device(driver, id) }
+
+    /// What its pings are taken from as they are judged; nil where they have been.
+    var spareAllowance: RateLimits.PingAllowance? { waitsForAllowance ? allowance : nil }
 }

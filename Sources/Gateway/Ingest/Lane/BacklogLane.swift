@@ -9,7 +9,7 @@
 ///
 /// The lane's memory is bounded by `lane.mib`; what does not fit is refused and can be sent again. Nothing in it has been
 /// acknowledged, so a crash or a stop loses nothing. It takes from a device's allowance as it works, down to a tenth of the
-/// burst, which is left for live pings, and waits where there is no more.
+/// burst, which is left for live pings, and waits where there is no more; a request's pings are taken from it at once.
 import EventLoop
 import Journal
 import Tracking
@@ -153,7 +153,7 @@ final class BacklogLane {
         }
         let rest = entry.count - entry.next
         let now = SystemClock.wallMicroseconds()
-        if let allowance = entry.allowance, !gateway.limits.take(rest, allowance, now: now) {
+        if let allowance = entry.spareAllowance, !gateway.limits.take(rest, allowance, now: now) {
             active = nil
             return refuse(entry, .rate(gateway.limits.refuse(rest, allowance, now: now)))
         }
@@ -250,16 +250,19 @@ final class BacklogLane {
                 newest = (index, recordedAt)
             }
         }
-        guard old > Self.handful else {
-            if let allowance = entry.allowance, !gateway.limits.take(max(entry.count, 1), allowance, now: now) {
-                return refuse(entry, .rate(gateway.limits.refuse(entry.count, allowance, now: now)))
-            }
+        let isBacklog = old > Self.handful
+        if !isBacklog || !entry.waitsForAllowance, let allowance = entry.allowance,
+            !gateway.limits.take(max(entry.count, 1), allowance, now: now)
+        {
+            return refuse(entry, .rate(gateway.limits.refuse(entry.count, allowance, now: now)))
+        }
+        guard isBacklog else {
             pipeline.process(entry.sender, now: now)
             end(entry)
             return entry.judged(now)
         }
         if let newest, newest.recordedAt > pipeline.fanout.position(of: entry.driver)?.recordedAt ?? .min,
-            entry.allowance.map({ gateway.limits.take(1, $0, now: now) }) ?? true
+            entry.spareAllowance.map({ gateway.limits.take(1, $0, now: now) }) ?? true
         {
             pipeline.process(entry.sender, newest.index..<newest.index + 1, now: now)
             entry.outcome.add(pipeline.outcome)
@@ -311,7 +314,7 @@ final class BacklogLane {
         guard gateway.pipeline.knowsShifts(of: entry.driver) else { return suspend() }
         let now = SystemClock.wallMicroseconds()
         var count = min(Self.slicePings, entry.count - entry.next)
-        if let allowance = entry.allowance { count = gateway.limits.takeSpare(count, allowance, now: now) }
+        if let allowance = entry.spareAllowance { count = gateway.limits.takeSpare(count, allowance, now: now) }
         guard count > 0 else {
             // Each time its bytes are read anew, so a slice's worth should be there.
             entry.notBefore = now + (entry.allowance.map { gateway.limits.timeToFill(Self.slicePings, $0) } ?? 0)

@@ -22,6 +22,7 @@ extension IngestSocket {
         let decode = later { [bytes] (session: IngestSocket, _: Void) in isDecoded = session.decode(bytes) }
         let entry = BacklogEntry(
             driver: driver, id: id, byteCount: bytes.count + Self.entryBytes, allowance: allowance,
+            waitsForAllowance: true,
             decode: {
                 isDecoded = false
                 decode(())
