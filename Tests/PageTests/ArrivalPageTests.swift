@@ -53,7 +53,7 @@ extension PageTests {
                     "the way behind it is drawn",
                     "[...document.querySelectorAll('.trail')].some((line) => (line.getAttribute('d') ?? '').includes('L'))"
                 )
-                try page.wait("the third", "\(Self.step) === 'Nearly there'")
+                try page.wait("the third", "\(Self.step) === 'Nearby'")
 
                 try gateway.ping("van-1", at: Self.metres(200), speed: 8, heading: 0, secondsAgo: 12)
                 try page.wait("near", "document.getElementById('headline').innerText === 'Your driver is arriving'")

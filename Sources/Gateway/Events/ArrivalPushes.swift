@@ -36,9 +36,11 @@ final class ArrivalPushes {
         var tellNext: [Turn: Told] = [:]
         for subject in fanout.assignableSubjects {
             guard case .order(let order) = subject, !watch.drivers(of: order).isEmpty,
-                let watchers = fanout.topic(subject).map({ fanout.watchers(of: $0) }), !watchers.isEmpty
+                let topic = fanout.topic(subject)
             else { continue }
-            for arrival in watch.arrivals(of: order, now: now) {
+            let watchers = fanout.watchers(of: topic)
+            guard !watchers.isEmpty else { continue }
+            for arrival in shown(order, now) {
                 let turn = Turn(order: order, driver: arrival.driver)
                 let before = told[turn]
                 guard isDue(arrival, before, now) else {
@@ -51,6 +53,15 @@ final class ArrivalPushes {
         }
         told = tellNext
         for (handle, arrivals) in frames { send(arrivals, to: handle, now) }
+    }
+
+    /// An order's arrivals with drivers whom its viewers see: who has just left it is followed a moment longer.
+    private func shown(_ order: DriverID, _ now: Microseconds) -> [Arrival] {
+        let pipeline = gateway.pipeline
+        guard let topic = pipeline.fanout.topic(.order(order)) else { return [] }
+        return watch.arrivals(of: order, now: now).filter { arrival in
+            pipeline.drivers.index(of: arrival.driver).map { pipeline.fanout.isIn($0, topic) } ?? false
+        }
     }
 
     /// The clock ticks every second or a little later, which must not make five seconds six.
@@ -72,7 +83,7 @@ final class ArrivalPushes {
     /// Tells a viewer who has just begun to watch these orders.
     func greet(_ session: TrackSocket, _ orders: [DriverID]) {
         let now = SystemClock.wallMicroseconds()
-        let arrivals = orders.flatMap { watch.arrivals(of: $0, now: now) }
+        let arrivals = orders.flatMap { shown($0, now) }
         if !arrivals.isEmpty { tell(arrivals, session, now) }
     }
 

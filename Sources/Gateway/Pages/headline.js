@@ -35,7 +35,7 @@ export function headline(sight) {
     const { speed } = van.position;
     const prospect = forecastOf(van);
     const parts = [
-      prospect?.note, prospect && prospect.stage !== "arrived" ? `${distanceWords(prospect.remaining)} away` : "",
+      prospect?.note, prospect && prospect.stage !== "arrived" ? `${distanceWords(Math.round(prospect.remaining / 10) * 10)} away` : "",
       typeof speed === "number" ? speedWords(speed) : "", `updated ${age < 1000 ? "just now" : ageWords(age)}`,
     ];
     return {

@@ -79,7 +79,7 @@ function open(token) {
     const before = goals.places.length;
     goals.take(arrivals, current.serverNow());
     refresh();
-    if (goals.places.length > before) frame(true);
+    frame(goals.places.length > before);
   });
   current.on("events", ({ events }) => events.forEach(tellEvent));
   current.on("refused", ({ refused }) => notice(`This link may not watch ${Object.keys(refused).join(", ")}.`));
