@@ -50,7 +50,7 @@ extension PageTests {
             defer { directory.remove() }
             let path = "\(directory.path)/page.png"
             try page.takePicture(path)
-            let result = try Command.run(["zbarimg", "--quiet", "--raw", path])
+            let result = try Command.run(["sh", "-c", "zbarimg --quiet --raw \"$0\" 2>/dev/null", path])
             return result.output.split(separator: "\n").map(String.init)
         }
 

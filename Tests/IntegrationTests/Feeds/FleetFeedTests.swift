@@ -17,12 +17,14 @@ extension Integration {
             try gateway.awaitStores()
             let key = try gateway.key()
             let at = now()
-            try gateway.post(
-                [
-                    TestPing("g-1", at: at, latitude: 43.65, longitude: -79.38, speed: 8.5, heading: 271),
-                    TestPing("g-2", at: at - 60_000, latitude: 1, longitude: 2),
-                    TestPing("g-3", at: at - 600_000, latitude: -33.5, longitude: 151.25),
-                ], token: key)
+            // One after the other, which is their order.
+            for ping in [
+                TestPing("g-1", at: at, latitude: 43.65, longitude: -79.38, speed: 8.5, heading: 271),
+                TestPing("g-2", at: at - 60_000, latitude: 1, longitude: 2),
+                TestPing("g-3", at: at - 600_000, latitude: -33.5, longitude: 151.25),
+            ] {
+                try gateway.post([ping], token: key)
+            }
             let response = try gateway.http("GET", "/fleet.geojson", token: key)
             #expect(response.status == 200)
             #expect(response.header("Content-Type") == "application/geo+json")

@@ -54,12 +54,14 @@ extension Integration {
             try gateway.awaitStores()
             let key = try gateway.key()
             let at = now() - 5_000
-            try gateway.post(
-                [
-                    TestPing("van-12", at: at, latitude: 52.520008, longitude: 13.404954, speed: 10.1, heading: 271),
-                    TestPing("van-13", at: at, latitude: -33.5, longitude: 151.25),
-                    TestPing("van-14", at: at - 90_000, latitude: 1, longitude: 1),
-                ], token: key)
+            // One after the other, which is their order.
+            for ping in [
+                TestPing("van-12", at: at, latitude: 52.520008, longitude: 13.404954, speed: 10.1, heading: 271),
+                TestPing("van-13", at: at, latitude: -33.5, longitude: 151.25),
+                TestPing("van-14", at: at - 90_000, latitude: 1, longitude: 1),
+            ] {
+                try gateway.post([ping], token: key)
+            }
             let response = try gateway.http("GET", "/gtfs-rt/vehicle-positions.pb", token: key)
             #expect(response.status == 200)
             #expect(response.header("Content-Type") == "application/x-protobuf")
