@@ -19,14 +19,15 @@ extension Integration {
                 settings: ["rates.watched_ms": "2000", "rates.near_ms": "2000", "rates.idle_ms": "20000"])
             let key = try gateway.masterKey()
             try gateway.awaitStores()
-            let device = try gateway.ingest(try gateway.deviceToken(driver: "van-1"))
+            let token = try gateway.deviceToken(driver: "van-1")
+            let device = try gateway.ingest(token)
             #expect(try asked(device) == 20_000)
             #expect(try gateway.metric("drover_devices_asked{interval_ms=\"20000\"}") == 1)
             let viewer = try gateway.viewer(key)
             viewer.send("{\"id\":1,\"subscribe\":[\"driver:van-1\"]}")
             #expect(try asked(device) == 2_000)
             // Who connects while he is watched is told so at once.
-            let second = try gateway.ingest(try gateway.deviceToken(driver: "van-1"))
+            let second = try gateway.ingest(token)
             #expect(try asked(second) == 2_000)
             #expect(try gateway.metric("drover_devices_asked{interval_ms=\"2000\"}") == 2)
         }
