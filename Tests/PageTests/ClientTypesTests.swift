@@ -82,7 +82,7 @@ extension PageTests {
                 let script = try HTTPClient.request("GET", "\(gateway.address)/assets/\(name).js")
                 try #require(script.status == 200, "\(name).js")
                 try save(script.text, "\(name).js")
-                left += script.text.matches(of: #/from "\.\/(\w+)\.js"/#).map { String($0.1) }
+                left += script.text.matches(of: #/from "\.\/([\w-]+)\.js"/#).map { String($0.1) }
             }
             try save(try HTTPClient.request("GET", "\(gateway.address)/drover.d.ts").text, "drover.d.ts")
             // What is a part of /drover.js is named by its own file where types are meant.
