@@ -82,12 +82,19 @@ extension PageTests {
                 let script = try HTTPClient.request("GET", "\(gateway.address)/assets/\(name).js")
                 try #require(script.status == 200, "\(name).js")
                 try save(script.text, "\(name).js")
-                left += script.text.matches(of: #/from "\.\/(\w+)\.js"/#).map { String($0.1) }
+                left += script.text.matches(of: #/from "\.\/([\w-]+)\.js"/#).map { String($0.1) }
             }
             try save(try HTTPClient.request("GET", "\(gateway.address)/drover.d.ts").text, "drover.d.ts")
             // What is a part of /drover.js is named by its own file where types are meant.
             try save("export { Departure } from \"./drover.js\";\n", "seen.d.ts")
-            try save("declare const L: any;\n", "leaflet.d.ts")
+            // Debian's TypeScript is older than what every browser draws with by now.
+            try save(
+                """
+                declare const L: any;
+                interface CanvasRenderingContext2D {
+                  roundRect(x: number, y: number, width: number, height: number, radii?: number | number[]): void;
+                }
+                """, "leaflet.d.ts")
             try save(
                 """
                 {"compilerOptions": {"allowJs": true, "checkJs": true, "noEmit": true, "strict": true, "target": "es2022",
