@@ -48,8 +48,9 @@ final class ReportRates {
         return isNear(driver) ? steps.near : steps.watched
     }
 
+    /// Whether an order that the driver carries goes to a place nearby.
     private func isNear(_ driver: DriverIndex) -> Bool {
-        false
+        gateway.arrivals.isNear(driver, metres: Double(steps.nearMetres))
     }
 
     // MARK: Devices that listen
