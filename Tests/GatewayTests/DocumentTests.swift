@@ -119,6 +119,13 @@ import Tracking
         }
     }
 
+    @Test func `config slash test runs every target of tests`() throws {
+        let script = try RepositoryFile.text("config/test")
+        let targets = try RepositoryFile.text("Package.swift").matches(of: #/testTarget\(\s*name: "(\w+)"/#)
+        #expect(targets.count > 10)
+        for target in targets { #expect(script.contains(String(target.1)), "\(target.1)") }
+    }
+
     @Test func `every file that the README names is there`() throws {
         let text = try RepositoryFile.text("README.md")
         let named = Set(text.matches(of: #/`((?:Sources|Tests|config)\/[A-Za-z0-9_.+\/-]+)/#).map { String($0.1) })

@@ -185,7 +185,7 @@ extension Integration {
             #expect(refused.status == 405)
             #expect(refused.header("Allow") == "GET, PUT")
             #expect(try gateway.http("GET", "/v1/orders/a/riders", token: key).status == 404)
-            #expect(try gateway.http("GET", "/v1/orders//drivers", token: key).status == 404)
+            #expect(try gateway.http("GET", "/v1/groups//drivers", token: key).status == 404)
         }
 
         @Test func `sessions work from their copies without Postgres, and known ones across a restart without both`()

@@ -212,6 +212,7 @@ extension PageTests {
                 defer { page.close() }
                 try Self.share(page, gateway, Self.device(gateway).token)
                 let second = try Page(browser, besides: page)
+                defer { second.close() }
                 try second.open("\(gateway.address)/driver")
                 try second.wait("it says so", "window.droverTest?.phase() === 'elsewhere'")
                 #expect(try second.value("document.getElementById('share').hidden"))

@@ -80,7 +80,7 @@ extension Integration {
                       vehicle {
                         position {
                           latitude: 52.5200081
-                          longitude: 13.4049544
+                          longitude: 13.404954
                           bearing: 271
                           speed: 10.1
                         }

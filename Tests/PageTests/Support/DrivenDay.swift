@@ -6,7 +6,7 @@ import EventLoop
 import Foundation
 import Testing
 
-/// What one driver did yesterday; times in seconds since 1970, whole ones.
+/// What one driver did the day before yesterday, which is today in no zone; times in seconds since 1970, whole ones.
 struct DrivenDay {
     /// One ping.
     struct Fix {
@@ -39,10 +39,10 @@ struct DrivenDay {
     private static let eastDegrees = northDegrees / cos(toronto.lat * .pi / 180)
     private static let toronto = PageTests.toronto
 
-    /// Yesterday from 15:00 UTC on.
+    /// The day before yesterday from 15:00 UTC on.
     init(of driver: String) {
         self.driver = driver
-        let midnight = Int(SystemClock.wallMicroseconds() / 1_000_000) / 86_400 * 86_400 - 86_400
+        let midnight = Int(SystemClock.wallMicroseconds() / 1_000_000) / 86_400 * 86_400 - 2 * 86_400
         date = Self.format(midnight, "yyyy-MM-dd", zone: "UTC")
         var time = midnight + 15 * 3_600
         var place = Self.toronto

@@ -44,7 +44,7 @@ final class Page {
             )["targetId"] as? String)
         session = try #require(
             try browser.call("Target.attachToTarget", ["targetId": target, "flatten": true])["sessionId"] as? String)
-        browser.onEvent[session] = { [unowned self] in heard($0, $1) }
+        browser.onEvent[session] = { [weak self] in self?.heard($0, $1) }
         for domain in ["Page", "Runtime", "Log", "Network"] { try call("\(domain).enable") }
         try call(
             "Emulation.setDeviceMetricsOverride",
