@@ -1,6 +1,5 @@
 /// The passphrases that devices' OwnTracks encrypts with: asked of Postgres once a device, then kept, so that what is
 /// encrypted is taken while Postgres is away.
-import PostgresClient
 import Sodium
 
 /// See the file's head. Lives on the loop's thread.
@@ -17,21 +16,18 @@ final class OwnTracksKeys {
     /// The most that are kept, of some 200 bytes each; beyond it a tenth is asked for again.
     private static let limit = 20_000
 
-    private let postgres: PostgresQuestions?
-    private let sql: String
+    private let store: DeviceStore
     private var known: [String: SecretBox] = [:]
 
-    init(postgres: PostgresQuestions?, schema: String) {
-        self.postgres = postgres
-        sql = "SELECT encryption_key FROM \(quotedIdentifier(schema)).driver_devices WHERE id = $1"
+    init(_ store: DeviceStore) {
+        self.store = store
     }
 
     /// The key of a device; at once where it is known.
     func find(_ device: String, then: @escaping (Answer) -> Void) {
         if let key = known[device] { return then(.key(key)) }
-        postgres.askNow(sql, [device]) { [weak self] answer in
-            guard case .success(let rows) = answer else { return then(.unavailable) }
-            let passphrase = rows.count == 1 ? rows.text(0, 0) : nil
+        store.encryptionKey(of: device) { [weak self] answer in
+            guard case .success(let passphrase) = answer else { return then(.unavailable) }
             guard let key = passphrase.flatMap({ SecretBox(passphrase: $0) }) else { return then(.none) }
             self?.learn(device, key)
             then(.key(key))

@@ -10,7 +10,7 @@ final class OwnTracksState {
     private var complaints = RecentlySeen(seconds: 60, limit: 1_000)
 
     init(_ gateway: Gateway) {
-        keys = OwnTracksKeys(postgres: gateway.postgres, schema: gateway.configuration.postgresSchema)
+        keys = OwnTracksKeys(DeviceStore(gateway))
         friends = OwnTracksFriends(gateway: gateway)
     }
 
