@@ -11,6 +11,8 @@ public struct Configuration: Sendable, Equatable {
     public var redisLocationKey = "driver:{id}:location"
     /// Channel that a driver's positions are published on.
     public var redisLocationChannel = "driver:{id}:location"
+    /// For how long a driver is listened to after its last viewer, in seconds.
+    public var liveInterestLingerSeconds = 60
     /// How positions are published: `plain` or `sharded`.
     public var redisPubsub = "plain"
     /// What a driver's hash holds, as a field layout.

@@ -194,6 +194,9 @@ enum Settings {
                 "live.replay_mib", \.liveReplayMiB, 1...16_384, "MiB",
                 "most memory for what returning viewers are told again"),
             .integer(
+                "live.interest_linger_s", \.liveInterestLingerSeconds, 0...600, "s",
+                "how long other gateways' positions of a driver are listened to after its last viewer"),
+            .integer(
                 "live.slow_viewer_s", \.liveSlowViewerSeconds, 1...600, "s",
                 "how long a viewer may leave its socket full"),
             .integer(
