@@ -295,6 +295,8 @@ final class RedisConnection {
         guard redisBufferRead(context) == REDIS_OK else { return end(.failed(Self.text(context))) }
         while let context = self.context {
             let reader = context.pointee.reader!
+            // Without a byte to read hiredis would begin a reply of which nothing is known yet.
+            guard reader.pointee.pos < reader.pointee.len else { break }
             // Decided at a reply's first byte and kept until its last.
             if reader.pointee.ridx == -1 { makesObjects = isAwaited || Self.beginsWithError(reader) }
             // Without object functions hiredis parses a reply and makes nothing of it but its type's number, in place
@@ -320,8 +322,7 @@ final class RedisConnection {
     }
 
     private static func beginsWithError(_ reader: UnsafeMutablePointer<redisReader>) -> Bool {
-        let position = reader.pointee.pos
-        return position < reader.pointee.len && reader.pointee.buf[position] == CChar(bitPattern: UInt8(ascii: "-"))
+        reader.pointee.buf[reader.pointee.pos] == CChar(bitPattern: UInt8(ascii: "-"))
     }
 
     private func dispatch(_ reply: redisReply) {
