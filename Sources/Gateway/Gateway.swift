@@ -288,8 +288,7 @@ final class Gateway: WebApplication {
     }
 
     private func everySecond() {
-        // Right after a first start the tables may not be there yet.
-        if !erasures.isRegistered, postgres?.isConnected == true { erasures.look() }
+        if postgres?.isConnected == true { erasures.everySecond() }
         let now = SystemClock.wallMicroseconds()
         pipeline.fanout.sweep(now: now)
         if let redis {
