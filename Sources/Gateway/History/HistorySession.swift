@@ -63,7 +63,7 @@ final class HistorySession {
             try partitions.makeAhead(
                 configuration.partitionsAhead, now: SystemClock.wallMicroseconds(), directConnection())
             return nil
-        } catch  where error.kind != .connection && error.kind != .interrupted {
+        } catch  where !error.endsSession {
             try partitions.reload(connection)
             return error
         }
