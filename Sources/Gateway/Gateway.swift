@@ -297,8 +297,7 @@ final class Gateway: WebApplication {
     }
 
     private func everySecond() {
-        // Right after a first start the tables may not be there yet.
-        if !erasures.isRegistered, postgres?.isConnected == true { erasures.look() }
+        if postgres?.isConnected == true { erasures.everySecond() }
         let now = SystemClock.wallMicroseconds()
         pipeline.recency.second += 1
         company.everySecond()

@@ -259,6 +259,8 @@ extension Configuration {
         history.timeZone = historyTimeZone
         history.batchRecords = historyBatchRecords
         history.batchMilliseconds = historyBatchMilliseconds
+        history.keepSeconds = historyKeepSeconds
+        history.keepBytes = journalLimitMiB << 19
         history.partitionsAhead = historyPartitionsAheadDays
         history.migrate = historyMigrate
         return history

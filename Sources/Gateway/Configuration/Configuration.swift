@@ -52,6 +52,8 @@ public struct Configuration: Sendable, Equatable {
     public var historyBatchRecords = 20_000
     /// Longest wait for a batch to fill, in milliseconds.
     public var historyBatchMilliseconds = 200
+    /// How long pings that Postgres has stay in the journal, in seconds.
+    public var historyKeepSeconds = 0
     /// Partitions made ahead, in days.
     public var historyPartitionsAheadDays = 2
     /// Whether `serve` applies missing migrations.

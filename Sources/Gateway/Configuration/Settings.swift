@@ -135,6 +135,9 @@ enum Settings {
             .integer(
                 "history.batch_ms", \.historyBatchMilliseconds, 1...900, "ms", "longest wait for a batch to fill"),
             .integer(
+                "history.keep_s", \.historyKeepSeconds, 0...3_600, "s",
+                "life in the journal of pings that Postgres has"),
+            .integer(
                 "history.partitions_ahead_days", \.historyPartitionsAheadDays, 0...60, "days", "partitions made ahead"),
             .flag("history.migrate", \.historyMigrate, "apply missing migrations at start"),
             .integer(
