@@ -31,6 +31,8 @@ final class Gateway: WebApplication {
     private(set) var lane: BacklogLane!
     /// Set before `start`.
     var orders: OrderFollowing!
+    /// Set where a supervisor started this process.
+    var worker: WorkerSide?
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?

@@ -5,6 +5,8 @@
 public struct Configuration: Sendable, Equatable {
     /// Address and port to listen on.
     public var listen = "127.0.0.1:8080"
+    /// How many processes serve it: a number, or `auto` for as many as there are cores.
+    public var workers = "1"
     /// Where Redis is.
     public var redisURL = "redis://127.0.0.1:6379/0"
     /// Key of a driver's hash; `{id}` stands for the driver.

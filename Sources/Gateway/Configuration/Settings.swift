@@ -95,6 +95,7 @@ enum Settings {
     static func all() -> [Setting] {
         [
             .text("listen", \.listen, "address and port of HTTP and WebSocket"),
+            .text("workers", \.workers, "processes that serve it, or auto"),
             .text(
                 "redis.url", \.redisURL,
                 "redis://[user:password@]host[:port][/database] or unix:///path[?db=number]"),
