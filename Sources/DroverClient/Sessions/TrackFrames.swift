@@ -30,6 +30,7 @@ extension TrackSession {
                 readMembers(&json) { name, json in
                     if name == "in_s" { onExpiring(Int(json.integer() ?? 0)) } else { json.skipValue() }
                 }
+            case key == "recovered": if json.boolean() == false { onMissed() }
             case key == "error": readError(id, &json)
             default: json.skipValue()
             }
@@ -58,6 +59,9 @@ extension TrackSession {
         let receivedAt = socket?.receivedAt ?? 0
         guard json.enterArray() else { return }
         while json.nextElement(), let position = LivePosition(&json) {
+            // Another gateway's first snapshot may be a moment older than what was seen before.
+            guard position.recordedAt >= newest[position.driverID] ?? .min else { continue }
+            newest[position.driverID] = position.recordedAt
             onPosition(position, isSnapshot, receivedAt)
         }
     }

@@ -57,6 +57,8 @@ public final class TrackSession {
     /// The session is over and nothing more is tried.
     public var onEnded: (WebSocketClosure) -> Void = { _ in }
 
+    /// Positions may have been missed while gateways could not hear each other: the newest of each driver follows.
+    public var onMissed: () -> Void = {}
     /// The place in the stream up to which everything was received; empty before the first answer.
     public internal(set) var cursor = ""
     /// What is subscribed to, or will be once connected.
@@ -73,6 +75,8 @@ public final class TrackSession {
     private var isEnded = false
     private var nextID: Int64 = 1
     var loginID: Int64?
+    /// The newest fix time of each driver that was seen: nothing older follows, whichever gateway tells it.
+    var newest: [String: Int64] = [:]
     var reply = SubscriptionReply()
     private var backoff = Backoff()
     private var lastConnectedAt = SystemClock.monotonicMicroseconds()
