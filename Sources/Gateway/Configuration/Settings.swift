@@ -95,6 +95,7 @@ enum Settings {
     static func all() -> [Setting] {
         [
             .text("listen", \.listen, "address and port of HTTP and WebSocket"),
+            .text("workers", \.workers, "processes that serve it, or auto"),
             .text(
                 "redis.url", \.redisURL,
                 "redis://[user:password@]host[:port][/database] or unix:///path[?db=number]"),
@@ -196,6 +197,9 @@ enum Settings {
             .integer(
                 "live.replay_mib", \.liveReplayMiB, 1...16_384, "MiB",
                 "most memory for what returning viewers are told again"),
+            .integer(
+                "live.interest_linger_s", \.liveInterestLingerSeconds, 0...600, "s",
+                "how long other gateways' positions of a driver are listened to after its last viewer"),
             .integer(
                 "live.slow_viewer_s", \.liveSlowViewerSeconds, 1...600, "s",
                 "how long a viewer may leave its socket full"),
