@@ -82,6 +82,7 @@ struct FailOverTests {
                 try scene.number("SELECT lsn FROM ingest_checkpoints") == last
             }
             #expect(try scene.number("SELECT count(*) FROM driver_location_events") == 30_100)
+            #expect(writer.takenBack == 30_000)
         } else {
             eventually("the writer says what is missing: \(writer.summary)") {
                 if case .holding(let reason) = writer.counters.state {

@@ -121,6 +121,8 @@ extension HistoryWriter {
     var inserted: UInt64 { counters.rowsInserted.load(ordering: .acquiring) }
     var alreadyThere: UInt64 { counters.rowsAlreadyThere.load(ordering: .acquiring) }
     var deadLettered: UInt64 { counters.rowsDeadLettered.load(ordering: .acquiring) }
+    var takenBack: UInt64 { counters.recordsTakenBack.load(ordering: .acquiring) }
+    var committed: UInt64 { counters.lastCommittedLSN.load(ordering: .acquiring) }
     var summary: Comment { "\(counters.state) \(counters.lastError ?? "")" }
     var isHolding: Bool { if case .holding = counters.state { true } else { false } }
 }

@@ -46,7 +46,7 @@ struct ManyWritersTests {
             for row in 0..<rows.count { seen.insert(rows.text(row, 0) ?? "") }
             return nodes.allSatisfy { node in
                 guard let writer = node.writer else { return false }
-                return writer.counters.lastCommittedLSN.load(ordering: .acquiring) >= node.fixture.journal.durableLSN
+                return writer.committed >= node.fixture.journal.durableLSN
             }
         }
         return seen

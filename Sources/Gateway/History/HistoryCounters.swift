@@ -26,6 +26,9 @@ final class HistoryCounters: Sendable {
     let rowsDeadLettered = Atomic<UInt64>(0)
     /// Records taken off the journal without being kept, where no history is configured.
     let recordsDiscarded = Atomic<UInt64>(0)
+    /// Records that were committed when Postgres no longer had them, since a replica was promoted that lacked them: they are
+    /// written, and counted, again.
+    let recordsTakenBack = Atomic<UInt64>(0)
     /// Transactions with rows.
     let batches = Atomic<UInt64>(0)
     /// The last journal record that is done with.

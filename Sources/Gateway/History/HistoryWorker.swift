@@ -106,6 +106,10 @@ struct HistoryWorker: ~Copyable {
         let reader = try journal { () throws(JournalError) in try store.makeReader(after: session.checkpoint) }
         retention.begin(at: session.checkpoint, now: SystemClock.monotonicMicroseconds())
         release()
+        let last = counters.lastCommittedLSN.load(ordering: .acquiring)
+        if last > session.checkpoint {
+            counters.recordsTakenBack.wrappingAdd(last - session.checkpoint, ordering: .relaxed)
+        }
         counters.lastCommittedLSN.store(session.checkpoint, ordering: .releasing)
         isServing = true
         if !mustProve { becomeReady() }

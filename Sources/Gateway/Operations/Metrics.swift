@@ -146,6 +146,10 @@ struct Metrics {
             "drover_history_rows_total", "outcome=\"dead_lettered\"",
             Int(counters.rowsDeadLettered.load(ordering: .relaxed)))
         page.counter(
+            "drover_history_taken_back_total",
+            "Committed records that Postgres no longer had after a fail-over: they are written again",
+            Int(counters.recordsTakenBack.load(ordering: .relaxed)))
+        page.counter(
             "drover_history_batches_total", "Transactions with rows", Int(counters.batches.load(ordering: .relaxed)))
         page.gauge("drover_history_committed_lsn", "Newest record that Postgres has", Int(committed))
         page.gauge(
