@@ -51,6 +51,14 @@ public final class RedisStore {
         }
     }
 
+    /// Whether every primary can be reached, so that no key is out of reach.
+    public var isWhole: Bool {
+        switch backend {
+        case .primary: isReady
+        case .cluster(let cluster): cluster.isWhole
+        }
+    }
+
     /// Whether more commands should be sent now: ready, and less than 8 MiB unsent (a node of a cluster).
     public var hasRoom: Bool {
         switch backend {

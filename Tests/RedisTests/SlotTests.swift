@@ -30,11 +30,14 @@ import Testing
         var keys: [String] = []
         var end = 0
         let bytes = batch.bytes
-        while let (command, key) = walk.next(bytes.span) {
-            #expect(command.lowerBound == end)
-            end = command.upperBound
-            keys.append(String(decoding: bytes[key], as: UTF8.self))
+        var messages = 0
+        while let found = walk.next(bytes.span) {
+            #expect(found.command.lowerBound == end)
+            end = found.command.upperBound
+            keys.append(String(decoding: bytes[found.key], as: UTF8.self))
+            if found.isPublish { messages += 1 }
         }
+        #expect(messages == 1)
         #expect(end == bytes.count)
         #expect(
             keys == [

@@ -62,14 +62,15 @@ extension Configuration {
     private func checkRedis() throws -> String {
         let loop = EventLoop()
         let deployment = try RedisDeployment(redisURL)
-        var isReady = false
-        let store = RedisStore(loop: loop, deployment: deployment) { isReady = isReady || $0 }
+        let store = RedisStore(loop: loop, deployment: deployment) { _ in }
+        defer { store.close() }
         let deadline = SystemClock.monotonicMicroseconds() + 2_000_000
-        while !isReady, SystemClock.monotonicMicroseconds() < deadline { loop.runOnce() }
-        let error = store.lastError
-        store.close()
-        guard isReady else { throw CommandError(error ?? "cannot reach Redis at \(deployment.display)") }
-        return "\(deployment.display) answers"
+        while !store.isWhole, SystemClock.monotonicMicroseconds() < deadline { loop.runOnce() }
+        guard store.isWhole else {
+            throw CommandError(store.lastError ?? "cannot reach Redis at \(deployment.display)")
+        }
+        if case .servers(let servers) = deployment, servers.count == 1 { return "\(deployment.display) answers" }
+        return "\(deployment.display) answers: \(store.servers)"
     }
 
     private func checkPostgres() throws -> String {

@@ -98,7 +98,7 @@ enum Settings {
             .text("workers", \.workers, "processes that serve it, or auto"),
             .text(
                 "redis.url", \.redisURL,
-                "redis://[user:password@]host[:port][/database] or unix:///path[?db=number]"),
+                "redis://, unix://, redis-sentinel:// or redis-cluster://, as config/drover.yaml explains"),
             .text("redis.location_key", \.redisLocationKey, "hash of a driver's newest position"),
             .text("redis.location_channel", \.redisLocationChannel, "channel its positions are published on"),
             .choice(

@@ -7,8 +7,6 @@ import Tracking
 struct ErasureRedis {
     /// How long connecting and one command may take, in microseconds.
     private static let patience: Int64 = 3_000_000
-    /// Keys that one SCAN looks at.
-    private static let scanCount = "1000"
 
     private let configuration: Configuration
     private let location: KeyTemplate
@@ -28,14 +26,7 @@ struct ErasureRedis {
             // A device's JWT without an id of its own is counted by its driver's.
             let counters = KeyPattern(configuration.limitsCounterKey)
                 .scanPattern { $0 == "client" ? "jwt:\(driver.string)" : nil }
-            var cursor = "0"
-            repeat {
-                let reply = try session.ask(
-                    ["SCAN", cursor, "MATCH", counters, "COUNT", Self.scanCount])
-                guard let parts = reply.elements, parts.count == 2, let next = parts[0].text else { break }
-                cursor = next
-                for key in parts[1].elements?.compactMap(\.text) ?? [] { removed += try session.integer(["DEL", key]) }
-            } while cursor != "0"
+            for key in try session.keys(counters) { removed += try session.integer(["DEL", key]) }
             return removed
         }
     }
@@ -76,7 +67,8 @@ struct ErasureRedis {
             self.patience = patience
             store = RedisStore(loop: loop, deployment: deployment) { _ in }
             do {
-                try run { store.isReady }
+                // In a cluster nothing may be out of reach.
+                try run { store.isWhole }
             } catch {
                 store.close()
                 throw error
@@ -104,6 +96,22 @@ struct ErasureRedis {
                 throw CommandError("Redis gave no number to \(command[0])")
             }
             return number
+        }
+
+        /// All keys that match a pattern.
+        func keys(_ pattern: String) throws -> Set<String> {
+            var keys: Set<String> = []
+            var isComplete: Bool?
+            store.scan(pattern) {
+                keys.formUnion($0)
+            } done: {
+                isComplete = $0
+            }
+            try run { isComplete != nil }
+            guard isComplete == true else {
+                throw CommandError(store.lastError ?? "Redis refuses SCAN: grant it to the user of DROVER_REDIS_URL")
+            }
+            return keys
         }
 
         private func run(until isOver: () -> Bool) throws {

@@ -7,6 +7,7 @@ final class FollowedQuestions {
     private struct Question {
         let command: RedisCommands
         let slot: Int?
+        let isPublish: Bool
         let since: Int64
         let handler: (RedisReply) -> Void
         var redirections = 0
@@ -44,10 +45,12 @@ final class FollowedQuestions {
     func ask(_ command: RedisCommands, _ handler: @escaping (RedisReply) -> Void) {
         var walk = CommandWalk()
         let bytes = command.bytes.span
-        let key = walk.next(bytes)?.key ?? 0..<0
+        let found = walk.next(bytes)
+        let key = found?.key ?? 0..<0
         ask(
             Question(
                 command: command, slot: key.isEmpty ? nil : HashSlot.of(bytes.extracting(key)),
+                isPublish: found?.isPublish == true,
                 since: SystemClock.monotonicMicroseconds(), handler: handler))
     }
 
@@ -56,7 +59,7 @@ final class FollowedQuestions {
         if let detour = question.detour {
             node = cluster.node(at: detour)
         } else if let slot = question.slot {
-            node = cluster.node(of: slot)
+            node = cluster.node(of: slot, isPublish: question.isPublish)
         } else {
             node = cluster.anyNode
         }

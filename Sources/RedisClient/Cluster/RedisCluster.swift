@@ -41,6 +41,7 @@ final class RedisCluster {
     }
 
     var isReady: Bool { primaries.contains { $0.isReady } }
+    var isWhole: Bool { owners.allSatisfy { $0 >= 0 } && isReady && primaries.allSatisfy { $0.isReady } }
     var hasRoom: Bool { primaries.contains { $0.hasRoom } }
     var errorReplies: Int { nodes.values.reduce(pastErrorReplies) { $0 + $1.errorReplies } }
     var lastError: String? {
@@ -67,10 +68,11 @@ final class RedisCluster {
         guard !owners.isEmpty else { return }
         var walk = CommandWalk()
         let bytes = commands.bytes.span
-        while let (command, key) = walk.next(bytes) {
-            let owner = owners[HashSlot.of(bytes.extracting(key))]
-            guard owner >= 0 else { continue }
-            primaries[Int(owner)].cut.appendCommand(commands.bytes[command])
+        while let found = walk.next(bytes) {
+            guard let node = node(of: HashSlot.of(bytes.extracting(found.key)), isPublish: found.isPublish) else {
+                continue
+            }
+            node.cut.appendCommand(commands.bytes[found.command])
         }
         for node in primaries where node.cut.count > 0 {
             if node.hasRoom {
@@ -109,6 +111,12 @@ final class RedisCluster {
     func node(of slot: Int) -> ClusterNode? {
         guard !owners.isEmpty, owners[slot] >= 0 else { return nil }
         return primaries[Int(owners[slot])]
+    }
+
+    /// The same for a message, which any other node takes as well where that one is away.
+    func node(of slot: Int, isPublish: Bool) -> ClusterNode? {
+        let owner = node(of: slot)
+        return isPublish && owner?.isReady != true ? anyNode ?? owner : owner
     }
 
     /// Any node that answers, for commands without a key.

@@ -36,7 +36,7 @@ final class RedisSeeker {
         case .servers(let servers):
             (candidates, sentinels, self.wantsPrimary) = (servers, nil, wantsPrimary)
         case .cluster(let nodes):
-            (candidates, sentinels, self.wantsPrimary) = (nodes, nil, false)
+            (candidates, sentinels, self.wantsPrimary) = (nodes, nil, wantsPrimary)
         case .sentinels(let addresses, let name, let template):
             candidates = []
             sentinels = RedisSentinels(loop: loop, sentinels: addresses, name: name, template: template)

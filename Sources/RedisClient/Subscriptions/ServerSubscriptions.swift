@@ -28,7 +28,8 @@ final class ServerSubscriptions {
         }
         topology?.onMap = { [unowned self] map in
             guard case .cluster(let seeds) = deployment else { return }
-            seeker.candidates = (map.primaries + map.replicas).map { seeds[0].moved(to: $0) }
+            // Primaries alone, so that who asks all of them for PUBSUB NUMSUB is told of everybody.
+            seeker.candidates = map.primaries.map { seeds[0].moved(to: $0) }
         }
         seeker.onReady = { [unowned self] connection in
             let fresh = SubscriptionLink(loop: loop, connection: connection, isSharded: isSharded, received: received)
