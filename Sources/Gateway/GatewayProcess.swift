@@ -183,7 +183,9 @@ public final class GatewayProcess {
                 let isLate = record.flags.contains(.late)
                 // A driver of whom only late pings are left here is looked up in the stores instead.
                 guard !isLate || pipeline.drivers.index(of: record.driver) != nil else { continue }
-                pipeline.recall(Position(record), isLate: isLate, of: pipeline.addDriver(record.driver))
+                let driver = pipeline.addDriver(record.driver)
+                pipeline.recall(Position(record), isLate: isLate, of: driver)
+                pipeline.redis.recalled(driver)
             }
         }
     }
@@ -289,6 +291,8 @@ extension Configuration {
         history.timeZone = historyTimeZone
         history.batchRecords = historyBatchRecords
         history.batchMilliseconds = historyBatchMilliseconds
+        history.keepSeconds = historyKeepSeconds
+        history.keepBytes = journalLimitMiB << 19
         history.partitionsAhead = historyPartitionsAheadDays
         history.migrate = historyMigrate
         return history

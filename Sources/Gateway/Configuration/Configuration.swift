@@ -13,6 +13,8 @@ public struct Configuration: Sendable, Equatable {
     public var redisLocationKey = "driver:{id}:location"
     /// Channel that a driver's positions are published on.
     public var redisLocationChannel = "driver:{id}:location"
+    /// For how long a driver is listened to after its last viewer, in seconds.
+    public var liveInterestLingerSeconds = 60
     /// How positions are published: `plain` or `sharded`.
     public var redisPubsub = "plain"
     /// What a driver's hash holds, as a field layout.
@@ -52,6 +54,8 @@ public struct Configuration: Sendable, Equatable {
     public var historyBatchRecords = 20_000
     /// Longest wait for a batch to fill, in milliseconds.
     public var historyBatchMilliseconds = 200
+    /// How long pings that Postgres has stay in the journal, in seconds.
+    public var historyKeepSeconds = 0
     /// Partitions made ahead, in days.
     public var historyPartitionsAheadDays = 2
     /// Whether `serve` applies missing migrations.
