@@ -102,7 +102,9 @@ struct Metrics {
         page.counter(
             "drover_redis_newer_elsewhere_total", "Hashes left alone because another gateway's position is newer",
             redis.newerElsewhere)
-        page.gauge("drover_gateways", "Gateways known to share the Redis, this one included", gateway.company.count + 1)
+        page.gauge(
+            "drover_gateways", "Gateways known to share the Redis, this one included", gateway.company.count + 1,
+            merge: .maximum)
         page.counter("drover_bus_positions_total", "Positions that came over the bus", gateway.busPositions)
         page.gauge(
             "drover_bus_drivers", "Drivers whose positions are listened to, since somebody here watches them",

@@ -1,8 +1,8 @@
 /// Journals of workers that are no longer configured: what is left in them goes to Postgres, then they go.
 ///
 /// A crash at any moment leaves what can be gone on from. The directory `worker-k` is a journal like any other until all of
-/// it is in Postgres; then it is renamed, which says so, to `drained-NODE`; then the node is taken out of
-/// `ingest_checkpoints`, so that no erasure waits for it any longer; then the directory goes. An erasure that is asked for
+/// it is in Postgres; then it is renamed, which says so, to `drained-NODE`; then the node is retired, so
+/// that no erasure waits for it any longer; then the directory goes. An erasure that is asked for
 /// meanwhile waits for the node, as it does for every node, and so finds every row that came out of the journal.
 import EventLoop
 import Foundation
@@ -120,10 +120,17 @@ final class LeftoverJournals: Sendable {
         try register(journal.nodeID)
         let writer = HistoryWriter(configuration.history(nodeID: journal.nodeID), from: journal.store)
         defer { writer.stop(flushDeadlineMilliseconds: 500) }
-        while writer.counters.lastCommittedLSN.load(ordering: .acquiring) < journal.recovery.lastLSN {
+        // As long as a gateway's journal keeps them: a server that is promoted may lack the last rows.
+        let keep = Int64(configuration.historyKeepSeconds) * 1_000_000
+        var doneAt: Int64?
+        while doneAt.map({ SystemClock.monotonicMicroseconds() < $0 + keep }) ?? true {
             guard !signals.isStopping else { throw CommandError("it is stopped") }
             if case .holding(let reason) = writer.counters.state { tell("\(path): \(reason)") }
             signals.cutOff.pause(milliseconds: Self.lookMilliseconds)
+            let isDone =
+                writer.counters.lastCommittedLSN.load(ordering: .acquiring) >= journal.recovery.lastLSN
+                && writer.counters.state == .ready
+            doneAt = isDone ? doneAt ?? SystemClock.monotonicMicroseconds() : nil
         }
         return journal.nodeID
     }
@@ -139,9 +146,12 @@ final class LeftoverJournals: Sendable {
     /// Takes the node of a drained journal out of Postgres, then the directory away.
     private func forget(_ node: String, _ path: String) throws {
         let connection = try configuration.connectDirectly(cutOff: signals.cutOff)
-        // Where there is no table yet, no erasure waits.
-        if try connection.query("SELECT to_regclass($1) IS NULL", [table]).flag(0, 0) == false {
-            try connection.query("DELETE FROM \(table) WHERE node_id = $1", [node])
+        // Where there is no table yet, no erasure waits; nor where an earlier run came as far as this.
+        let isThere = try connection.query("SELECT to_regclass($1) IS NOT NULL", [table]).flag(0, 0) == true
+        if isThere, try connection.query("SELECT 1 FROM \(table) WHERE node_id = $1", [node]).count == 1 {
+            try NodeRetirement.retire(
+                node: node, connection: connection, schema: configuration.postgresSchema, isForced: true,
+                actor: "drain")
         }
         try FileManager.default.removeItem(atPath: path)
         try syncParent()

@@ -216,7 +216,7 @@ extension Integration {
                 #expect(reply.status == 200)
                 return try JSON(parsing: reply.body)
             }
-            #expect(reply["ready"].bool == true)
+            #expect(reply["ready"].flag == true)
             #expect(reply["degraded"]["workers"].string == "worker 1 is silent")
             kill(frozen, SIGCONT)
             try gateway.awaitStores()
