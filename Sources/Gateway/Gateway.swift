@@ -33,6 +33,8 @@ final class Gateway: WebApplication {
     var orders: OrderFollowing!
     /// Set where a supervisor started this process.
     var worker: WorkerSide?
+    /// Likewise where none did, and journals of former workers are there.
+    var leftovers: LeftoverJournals?
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?

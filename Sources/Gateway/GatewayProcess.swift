@@ -18,8 +18,9 @@ public final class GatewayProcess {
         case failed(String)
     }
 
-    /// Milliseconds for sockets to say goodbye, for the journal's last group, and for the last rows: together under the
+    /// Milliseconds for a worker's last requests, for sockets to say goodbye, for the journal's last group, and for the last rows: together under the
     /// five seconds that a stop may take.
+    private static let serveOut = 200
     private static let socketGrace = 1_200
     private static let sessionsGrace = 300
     private static let journalGrace: Int64 = 1_000_000
@@ -126,7 +127,10 @@ public final class GatewayProcess {
                 log.notice(
                     "SIGHUP is for the supervisor of several workers; one process reads its settings at its start")
             })
-        guard let seat else { return }
+        guard let seat else {
+            gateway.leftovers = LeftoverJournals(configuration, workers: 1, log: log)
+            return
+        }
         gateway.worker = try WorkerSide(seat, gateway: gateway, server: server) { [unowned self] in stop() }
     }
 
@@ -145,7 +149,9 @@ public final class GatewayProcess {
         let isFlushed = journal.close(timeoutMicroseconds: Self.journalGrace)
         maintenance.stop()
         gateway.orders.outbox?.stop()
+        gateway.leftovers?.stop(deadlineMilliseconds: Self.socketGrace)
         gateway.history?.stop(flushDeadlineMilliseconds: Self.historyGrace)
+        gateway.worker?.sayFarewell()
         if let failure { return .failed(failure) }
         log.info("stopped", metadata: ["journal_flushed": "\(isFlushed)"])
         return .stopped
@@ -206,7 +212,17 @@ public final class GatewayProcess {
         isStopping = true
         log.notice("stopping")
         server.stopAccepting()
-        gateway.worker?.stop()
+        guard let worker = gateway.worker else { return drain() }
+        // Others accept from here on; whoever has just been let in here gets an answer.
+        worker.stop()
+        drainTimer = LoopTimer(loop: loop) { [unowned self] in
+            drainTimer?.close()
+            drain()
+        }
+        drainTimer?.start(afterMilliseconds: failure == nil ? Self.serveOut : 0)
+    }
+
+    private func drain() {
         gateway.stopAccepting()
         let deadline = SystemClock.monotonicMicroseconds() + 500_000
         drainTimer = LoopTimer(loop: loop) { [unowned self] in

@@ -147,10 +147,8 @@ extension Route {
         Route(.get, "/healthz") {
             $0.respond(WebResponse(type: "application/json", body: Array("{\"status\":\"ok\"}".utf8)))
         },
-        Route(.get, "/readyz") { $0.respond(Readiness($0.gateway).response()) },
-        Route(.get, "/metrics", .readMetrics, unless: \.comesFromMetricsAddress) { call in
-            call.respond(Metrics(call.gateway).response(call.request))
-        },
+        Route(.get, "/readyz") { $0.tellReadiness() },
+        Route(.get, "/metrics", .readMetrics, unless: \.comesFromMetricsAddress) { $0.tellMetrics() },
     ]
 }
 

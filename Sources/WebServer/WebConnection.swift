@@ -243,6 +243,7 @@ public final class WebConnection {
         var response = response
         response.headers += replyHeaders
         replyHeaders = []
+        if server.isLeaving { response.closes = true }
         response.secure(isEncrypted: server.isEncrypted)
         response.headers += server.configuration.allowedOrigins.headers(
             for: request.headers["origin"], host: request.headers["host"])

@@ -71,6 +71,8 @@ public final class WebServer {
     /// Counts seconds: a clock that costs a frame nothing to read.
     private(set) var second = 0
     private(set) var isStopping = false
+    /// Nothing more is accepted: a connection that is kept would meet its end with a request on it.
+    private(set) var isLeaving = false
     /// Whether `shutDown` has closed what it could.
     public private(set) var isShutDown = false
     /// How often a changed certificate is looked for.
@@ -332,6 +334,7 @@ public final class WebServer {
 
     /// Accepts nothing more; connections go on.
     public func stopAccepting() {
+        isLeaving = true
         for listener in listeners.values { listener.close() }
         listeners = [:]
     }

@@ -10,10 +10,11 @@ struct Demo: ParsableCommand {
 
     @Option(help: "The gateway's port on 127.0.0.1; 0 takes any.") var port = 8_080
     @Option(help: "Vans.") var drivers = 20
+    @Option(help: "Processes that serve, or auto for as many as there are cores.") var workers = "1"
     @Option(help: "Seconds to run; until Ctrl-C where it is left out.") var seconds: Int?
 
     func run() throws {
-        let status = try DemoCommand(port: port, drivers: drivers, seconds: seconds).run()
+        let status = try DemoCommand(port: port, drivers: drivers, workers: workers, seconds: seconds).run()
         if status != 0 { throw ExitCode(status) }
     }
 }

@@ -114,7 +114,9 @@ import Tracking
         // The trigger and channel of that name are none.
         let named = Set(text.matches(of: #/`(drover_[a-z_]+)/#).map { String($0.1) }).subtracting(["drover_change"])
         for metric in named {
-            let source = try RepositoryFile.text("Sources/Gateway/Operations/Metrics.swift")
+            let source =
+                try RepositoryFile.text("Sources/Gateway/Operations/Metrics.swift")
+                + RepositoryFile.text("Sources/Gateway/Workers/WorkerQuestions.swift")
             #expect(source.contains("\"\(metric)\""), "\(metric) is no metric")
         }
     }

@@ -21,8 +21,8 @@ public final class DemoCommand {
     private var elapsed = 0
     private let isTerminal = isatty(STDOUT_FILENO) == 1
 
-    /// Starts the servers and the gateway. Throws what is missing.
-    public init(port: Int, drivers: Int, seconds: Int?) throws {
+    /// Starts the servers and the gateway, as so many workers. Throws what is missing.
+    public init(port: Int, drivers: Int, workers: String, seconds: Int?) throws {
         self.drivers = drivers
         self.seconds = seconds
         print("starting private Redis and Postgres …")
@@ -35,7 +35,7 @@ public final class DemoCommand {
             "DROVER_JOURNAL_DIRECTORY": directory.path + "/journal",
             "DROVER_HISTORY_ARCHIVE_DIRECTORY": directory.path + "/archive",
             // A taken port must not spoil the demo beside another one.
-            "DROVER_LISTEN": "127.0.0.1:\(Self.isFree(port) ? port : 0)",
+            "DROVER_LISTEN": "127.0.0.1:\(Self.isFree(port) ? port : 0)", "DROVER_WORKERS": workers,
         ]
         let configuration = try Configuration.load(file: nil, environment: environment)
         key = try KeyCommands(configuration).create(

@@ -1,5 +1,5 @@
 /// `/metrics`: Prometheus' text format, or the same samples as JSON lines, made when asked for. To add a metric, add a line
-/// here.
+/// here, and say by `merge:` what it is of several workers where that is not their sum.
 import EventLoop
 import Journal
 import PostgresClient
@@ -16,17 +16,9 @@ struct Metrics {
         self.gateway = gateway
     }
 
-    /// What a request asks for.
-    func response(_ request: WebRequest) -> WebResponse {
-        guard let format = MetricsFormat(request) else {
-            return Problem.response(400, "bad_request", "format is text or ndjson")
-        }
-        return WebResponse(type: format.mediaType, body: page(format))
-    }
-
     /// The whole page.
-    private func page(_ format: MetricsFormat) -> [UInt8] {
-        var page = MetricsPage(format, timestamp: Timestamp.string(SystemClock.wallMicroseconds()))
+    func page(_ format: MetricsFormat) -> String {
+        var page = MetricsPage(format, timestamp: Self.timestamp)
         ingest(&page)
         live(&page)
         journal(&page)
@@ -35,8 +27,11 @@ struct Metrics {
         orders(&page)
         stores(&page)
         platform(&page)
-        return Array(page.text.utf8)
+        return page.text
     }
+
+    /// Now, as RFC 3339 has it.
+    static var timestamp: String { Timestamp.string(SystemClock.wallMicroseconds()) }
 
     private func ingest(_ page: inout MetricsPage) {
         let counters = gateway.pipeline.counters
@@ -107,7 +102,9 @@ struct Metrics {
         page.counter(
             "drover_redis_newer_elsewhere_total", "Hashes left alone because another gateway's position is newer",
             redis.newerElsewhere)
-        page.gauge("drover_gateways", "Gateways known to share the Redis, this one included", gateway.company.count + 1)
+        page.gauge(
+            "drover_gateways", "Gateways known to share the Redis, this one included", gateway.company.count + 1,
+            merge: .maximum)
         page.counter("drover_bus_positions_total", "Positions that came over the bus", gateway.busPositions)
         page.gauge(
             "drover_bus_drivers", "Drivers whose positions are listened to, since somebody here watches them",
@@ -126,6 +123,11 @@ struct Metrics {
             "drover_journal_limit_bytes", "Bytes beyond which pings are refused",
             gateway.configuration.journalLimitMiB << 20)
         page.gauge("drover_journal_pending_bytes", "Bytes in memory that are not durable yet", journal.pendingBytes)
+        if let leftovers = gateway.leftovers {
+            page.gauge(
+                "drover_leftover_journals", "Journals of workers that are no longer configured, still to be written",
+                leftovers.current.count)
+        }
         page.gauge("drover_journal_appended_lsn", "Number of the newest record", Int(journal.appendedLSN))
         page.gauge("drover_journal_durable_lsn", "Number of the newest durable record", Int(journal.durableLSN))
         page.counter("drover_journal_flushes_total", "Groups written and synced", Int(statistics.flushes))
@@ -157,8 +159,9 @@ struct Metrics {
             Int(gateway.pipeline.journal.durableLSN) - Int(committed))
         page.gauge(
             "drover_history_commit_lag_seconds", "Age of the oldest ping of the last batch when it was committed",
-            Double(counters.lastCommitLag.load(ordering: .relaxed)) / 1e6)
-        page.gauge("drover_history_ready", "1 while rows are being written", counters.state == .ready ? 1 : 0)
+            Double(counters.lastCommitLag.load(ordering: .relaxed)) / 1e6, merge: .maximum)
+        page.gauge(
+            "drover_history_ready", "1 while rows are being written", counters.state == .ready ? 1 : 0, merge: .minimum)
         page.begin("drover_history_batch_seconds", "histogram", "Duration of a transaction")
         var total: UInt64 = 0
         for (index, bound) in HistoryCounters.durationBounds.enumerated() {
@@ -175,22 +178,23 @@ struct Metrics {
         let jobs = counters.all
         page.gauge(
             "drover_maintenance_leader", "1 where this process does the maintenance of its schema",
-            counters.leads ? 1 : 0)
+            counters.leads ? 1 : 0, merge: .maximum)
         page.begin("drover_maintenance_runs_total", "counter", "Runs of a maintenance job")
         for (name, job) in jobs { page.sample("drover_maintenance_runs_total", "job=\"\(name)\"", job.runs) }
         page.begin("drover_maintenance_failures_total", "counter", "Runs that failed")
         for (name, job) in jobs { page.sample("drover_maintenance_failures_total", "job=\"\(name)\"", job.failures) }
-        page.begin("drover_maintenance_failing", "gauge", "1 where the last run failed")
+        page.begin("drover_maintenance_failing", "gauge", "1 where the last run failed", merge: .maximum)
         for (name, job) in jobs {
             page.sample("drover_maintenance_failing", "job=\"\(name)\"", job.error == nil ? 0 : 1)
         }
         page.begin(
-            "drover_maintenance_last_success_seconds", "gauge", "When the last good run ended; 0 before the first")
+            "drover_maintenance_last_success_seconds", "gauge", "When the last good run ended; 0 before the first",
+            merge: .maximum)
         for (name, job) in jobs {
             page.sample(
                 "drover_maintenance_last_success_seconds", "job=\"\(name)\"", Double(job.lastSuccessAt) / 1e6)
         }
-        page.begin("drover_maintenance_duration_seconds", "gauge", "Duration of the last good run")
+        page.begin("drover_maintenance_duration_seconds", "gauge", "Duration of the last good run", merge: .maximum)
         for (name, job) in jobs {
             page.sample("drover_maintenance_duration_seconds", "job=\"\(name)\"", Double(job.lastDuration) / 1e6)
         }
@@ -198,11 +202,13 @@ struct Metrics {
     }
 
     private func partitions(_ values: PartitionCounters.Values, _ page: inout MetricsPage) {
-        page.gauge("drover_partitions", "Days of the history at the last look, known to the leader", values.partitions)
+        page.gauge(
+            "drover_partitions", "Days of the history at the last look, known to the leader", values.partitions,
+            merge: .maximum)
         page.gauge(
             "drover_partitions_oldest_seconds", "When the oldest of them begins; 0 where there is none",
-            Double(values.oldest ?? 0) / 1e6)
-        page.gauge("drover_partitions_bytes", "Their size with indexes", values.bytes)
+            Double(values.oldest ?? 0) / 1e6, merge: .maximum)
+        page.gauge("drover_partitions_bytes", "Their size with indexes", values.bytes, merge: .maximum)
         page.counter("drover_partitions_dropped_total", "Days dropped", values.partitionsDropped)
         page.counter("drover_archives_written_total", "Archives written and verified", values.archivesWritten)
         page.counter("drover_archives_rows_total", "Rows in them", values.archivedRows)
@@ -218,8 +224,9 @@ struct Metrics {
         page.counter("drover_webhook_delivered_total", "Events that the webhook's receiver took", values.delivered)
         page.counter("drover_webhook_failures_total", "Attempts to post an event that failed", values.failures)
         page.counter("drover_webhook_given_up_total", "Events given up after three days", values.givenUp)
-        page.gauge("drover_webhook_waiting", "Events that are to be posted, of all gateways", values.waiting)
-        page.gauge("drover_webhook_oldest_seconds", "Age of the oldest of them", values.oldestSeconds)
+        page.gauge(
+            "drover_webhook_waiting", "Events that are to be posted, of all gateways", values.waiting, merge: .maximum)
+        page.gauge("drover_webhook_oldest_seconds", "Age of the oldest of them", values.oldestSeconds, merge: .maximum)
         page.counter("drover_events_written_total", "Events written into the platform's tables", values.written)
         page.counter("drover_events_write_failures_total", "Attempts to write them that failed", values.writeFailures)
     }
@@ -249,8 +256,10 @@ struct Metrics {
     }
 
     private func stores(_ page: inout MetricsPage) {
-        page.gauge("drover_redis_up", "1 while Redis answers", gateway.redis?.isReady == true ? 1 : 0)
-        page.gauge("drover_postgres_up", "1 while Postgres answers", gateway.postgres?.isConnected == true ? 1 : 0)
+        page.gauge("drover_redis_up", "1 while Redis answers", gateway.redis?.isReady == true ? 1 : 0, merge: .minimum)
+        page.gauge(
+            "drover_postgres_up", "1 while Postgres answers", gateway.postgres?.isConnected == true ? 1 : 0,
+            merge: .minimum)
         page.counter(
             "drover_driver_sessions_rows_total", "Rows of driver_sessions written", gateway.driverSessions.rowsWritten)
         page.counter(
@@ -263,10 +272,15 @@ struct Metrics {
             page.sample("drover_watched_rows_total", "outcome=\"dropped\"", watching.dropped)
             page.gauge("drover_watched_rows_waiting", "Rows that are to be written", watching.waiting)
         }
-        page.gauge("drover_erasures_open", "Erasures under way, as this process knows", gateway.erasures.count)
+        page.gauge(
+            "drover_erasures_open", "Erasures under way, as this process knows", gateway.erasures.count, merge: .maximum
+        )
         page.counter(
             "drover_erasures_finished_total", "Erasures whose end this process saw", gateway.erasures.finished)
-        page.gauge("drover_ready", "1 while pings can be acknowledged", Readiness(gateway).obstacle == nil ? 1 : 0)
-        page.gauge("drover_start_time_seconds", "When the process began", Double(gateway.startedAt) / 1e6)
+        page.gauge(
+            "drover_ready", "1 while pings can be acknowledged", Readiness(gateway).obstacle == nil ? 1 : 0,
+            merge: .minimum)
+        page.gauge(
+            "drover_start_time_seconds", "When the process began", Double(gateway.startedAt) / 1e6, merge: .maximum)
     }
 }

@@ -3,25 +3,29 @@ import Journal
 import WebServer
 
 /// How the samples are written.
-enum MetricsFormat: String {
+enum MetricsFormat {
     /// Prometheus' text exposition format, version 0.0.4.
     case text
     /// A JSON object a line, for systems that keep samples as documents (see `MetricsRecord`).
     case ndjson
+    /// The text with a comment on how a metric of several processes becomes one (see `MergedMetrics`); between workers.
+    case exchange
 
     /// `format=text|ndjson`, else what `Accept` names; nil where `format` names another.
     init?(_ request: WebRequest) {
-        if let name = request.query("format") {
-            self.init(rawValue: name)
-        } else {
+        switch request.query("format") {
+        case "text": self = .text
+        case "ndjson": self = .ndjson
+        case nil:
             let accepted = request.headers["accept"]?.lowercased() ?? ""
             self = accepted.contains("application/x-ndjson") ? .ndjson : .text
+        default: return nil
         }
     }
 
     var mediaType: String {
         switch self {
-        case .text: "text/plain; version=0.0.4; charset=utf-8"
+        case .text, .exchange: "text/plain; version=0.0.4; charset=utf-8"
         case .ndjson: "application/x-ndjson"
         }
     }
@@ -40,14 +44,16 @@ struct MetricsPage {
     }
 
     /// HELP and TYPE of a metric whose samples follow.
-    mutating func begin(_ name: String, _ type: String, _ help: String) {
-        if format == .text { text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n" }
+    mutating func begin(_ name: String, _ type: String, _ help: String, merge: MetricsRule = .sum) {
+        if format == .ndjson { return }
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+        if format == .exchange, merge != .sum { text += "# MERGE \(name) \(merge.rawValue)\n" }
     }
 
     /// One line; labels such as `job="drop",le="0.1"`.
     mutating func sample(_ name: String, _ labels: String, _ value: some CustomStringConvertible) {
         switch format {
-        case .text: text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+        case .text, .exchange: text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
         case .ndjson: text += MetricsRecord(name, labels, "\(value)", timestamp).line
         }
     }
@@ -57,8 +63,10 @@ struct MetricsPage {
         sample(name, "", value)
     }
 
-    mutating func gauge(_ name: String, _ help: String, _ value: some CustomStringConvertible) {
-        begin(name, "gauge", help)
+    mutating func gauge(
+        _ name: String, _ help: String, _ value: some CustomStringConvertible, merge: MetricsRule = .sum
+    ) {
+        begin(name, "gauge", help, merge: merge)
         sample(name, "", value)
     }
 
@@ -86,5 +94,20 @@ struct MetricsPage {
         sample("\(name)_bucket", "le=\"+Inf\"", total)
         sample("\(name)_sum", "", Double(histogram.sum) / scale)
         sample("\(name)_count", "", total)
+    }
+
+    /// A page of `MetricsFormat.exchange` as it is shown.
+    static func shown(_ exchange: String, as format: MetricsFormat, timestamp: String) -> String {
+        var page = MetricsPage(format, timestamp: timestamp)
+        for line in exchange.split(separator: "\n") {
+            if line.hasPrefix("#") {
+                if format == .text, !line.hasPrefix("# MERGE ") { page.text += "\(line)\n" }
+            } else if let space = line.lastIndex(of: " ") {
+                let key = line[..<space]
+                let name = key.prefix { $0 != "{" }
+                page.sample(String(name), String(key.dropFirst(name.count + 1).dropLast()), line[space...].dropFirst())
+            }
+        }
+        return page.text
     }
 }

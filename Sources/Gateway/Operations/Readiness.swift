@@ -12,6 +12,12 @@ struct Readiness {
     /// Why pings cannot be acknowledged; nil where they can.
     private(set) var obstacle: String?
 
+    /// What was told of it elsewhere.
+    init(obstacle: String?, degraded: [(part: String, reason: String)]) {
+        self.obstacle = obstacle
+        self.degraded = degraded
+    }
+
     init(_ gateway: Gateway) {
         let journal = gateway.pipeline.journal
         if !gateway.isAccepting {
@@ -46,7 +52,13 @@ struct Readiness {
         for (name, progress) in gateway.writes.all {
             if let error = progress.error { degraded.append(("write_\(name)", error)) }
         }
+        if let error = gateway.leftovers?.current.error { degraded.append(("leftover_journals", error)) }
         if let problem = gateway.assets.problem { degraded.append(("map", problem)) }
+    }
+
+    /// Something more works less well than it should.
+    mutating func add(_ part: String, _ reason: String) {
+        degraded.append((part, reason))
     }
 
     func response() -> WebResponse {

@@ -24,6 +24,9 @@ public final class Supervisor {
     private var workers: [Worker]
     private var signals: [LoopSignal] = []
     private var timer: LoopTimer?
+    /// Set once, at the end of `init`.
+    private var questions: WorkerQuestions!
+    private var leftovers: LeftoverJournals?
     private var exitCode: Int32 = 0
 
     /// Opens the sockets. Throws what keeps the gateway from starting, each with what to do. `load` reads the configuration
@@ -45,13 +48,23 @@ public final class Supervisor {
         ]
         signals = handlers.map { LoopSignal(loop: loop, number: $0, $1) }
         timer = LoopTimer(loop: loop) { [unowned self] in tick() }
+        questions = WorkerQuestions(loop: loop) { [unowned self] worker, message in
+            workers[worker].channel?.send(message)
+        } look: { [unowned self] in
+            let leftovers = leftovers?.current
+            return WorkerQuestions.View(
+                states: plan.phases.map { WorkerQuestions.State($0) }, restarts: plan.restarts.reduce(0, +),
+                leftovers: leftovers?.count ?? 0, leftoverError: leftovers?.error)
+        }
     }
 
     /// Serves until it is told to end; returns the exit code.
     public func run() -> Int32 {
         log.info("starting workers", metadata: ["workers": "\(workers.count)"])
         tick()
+        leftovers = LeftoverJournals(configuration, workers: workers.count, log: log)
         loop.run()
+        leftovers?.stop(deadlineMilliseconds: 1_000)
         log.info("stopped", metadata: ["exit_code": "\(exitCode)"])
         return exitCode
     }
@@ -95,8 +108,10 @@ public final class Supervisor {
 
     private func ended(_ number: Int, _ exit: WorkerExit) {
         let process = workers[number].process
+        workers[number].channel?.drain()
         workers[number].channel?.close()
         workers[number] = Worker()
+        questions.departed(number)
         // EX_IOERR: what `drover serve` ends with where its journal failed.
         let level: Logger.Level = exit == .code(0) ? .info : exit == .code(74) ? .critical : .warning
         log.log(
@@ -111,7 +126,8 @@ public final class Supervisor {
             log.info("a worker is ready", metadata: ["worker": "\(number)"])
             perform(plan.ready(number, now: now))
         case .stopping: perform(plan.stopping(number, now: now))
-        case .question, .answer: break
+        case .question(let question, let topic): questions.ask(topic, for: number, number: question)
+        case .answer(let question, let bytes): questions.answered(question, by: number, bytes)
         case .accept, .leave: break
         }
     }
@@ -195,6 +211,7 @@ public final class Supervisor {
     private func end(_ code: Int32) {
         exitCode = code
         timer?.close()
+        questions.close()
         for signal in signals { signal.close() }
         for timer in spawnFailures.values { timer.close() }
         for descriptor in sockets.descriptors { close(descriptor) }

@@ -47,6 +47,11 @@ final class WorkerChannel {
         write()
     }
 
+    /// Hands on what the peer said before it was gone.
+    func drain() {
+        if poll != nil { read() }
+    }
+
     func close() {
         guard poll != nil else { return }
         poll?.close()
