@@ -56,9 +56,9 @@ final class Gateway: WebApplication {
     let assets: Assets
     /// Set once, right after the server was made.
     private(set) var server: WebServer?
-    private(set) var redis: RedisConnection?
+    private(set) var redis: RedisStore?
     /// What gateways over the same Redis tell each other.
-    private(set) var bus: ControlBus?
+    private(set) var bus: Bus?
     /// False from the first SIGTERM on: no new ping is taken.
     private(set) var isAccepting = true
     /// Called once when the journal has failed: nothing can be acknowledged any more.
@@ -110,8 +110,8 @@ final class Gateway: WebApplication {
             seen: writes.seen, intervalSeconds: configuration.historySessionsSeconds)
         rules = configuration.judgeRules
         self.limits = limits
-        var redisNow: () -> RedisConnection? = { nil }
-        var busNow: () -> ControlBus? = { nil }
+        var redisNow: () -> RedisStore? = { nil }
+        var busNow: () -> Bus? = { nil }
         var erasuresNow: () -> ErasureWatch? = { nil }
         var shiftsNow: () -> ShiftWatch? = { nil }
         assignments = AssignmentStore(
@@ -138,7 +138,7 @@ final class Gateway: WebApplication {
     }
 
     /// Starts the timers and connections. `server` is this application's.
-    func start(_ server: WebServer, redis address: RedisAddress) {
+    func start(_ server: WebServer, redis deployment: RedisDeployment) {
         self.server = server
         tickTimer = LoopTimer(loop: loop) { [unowned self] in flush() }
         // Its firing makes a turn, and each turn ends with `submitSoon`.
@@ -150,10 +150,9 @@ final class Gateway: WebApplication {
             everyMilliseconds: configuration.redisWriteIntervalMilliseconds)
         secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
         secondTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
-        redis = RedisConnection(loop: loop, address: address) { [unowned self] isReady in redisChanged(isReady) }
-        bus = ControlBus(loop: loop, address: address, redis: { [unowned self] in redis }) { [unowned self] message in
-            heard(message)
-        }
+        redis = RedisStore(loop: loop, deployment: deployment) { [unowned self] isReady in redisChanged(isReady) }
+        bus = Bus(loop: loop, deployment, configuration, redis: { [unowned self] in redis })
+        bus?.onMessage = { [unowned self] message in heard(message) }
         lookTimer = LoopTimer(loop: loop) { [unowned self] in lookAgain() }
         lookTimer?.start(
             afterMilliseconds: configuration.accessRefreshSeconds * 1_000,
@@ -246,6 +245,7 @@ final class Gateway: WebApplication {
         }
         flushSoon()
         redis?.flush()
+        bus?.flush()
         if !hasReportedFailure, let failure = pipeline.journal.failure {
             hasReportedFailure = true
             onJournalFailure?(failure)
@@ -335,10 +335,10 @@ final class Gateway: WebApplication {
     private func redisChanged(_ isReady: Bool) {
         guard isReady, let redis else {
             log.warning(
-                "Redis is away; local viewers go on", metadata: ["redis": "\(self.redis?.address.display ?? "")"])
+                "Redis is away; local viewers go on", metadata: ["redis": "\(self.redis?.display ?? "")"])
             return
         }
-        log.info("Redis is there", metadata: ["redis": "\(redis.address.display)"])
+        log.info("Redis is there", metadata: ["redis": "\(redis.display)"])
         access.copies.redisReturned()
         pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
         writeHashes()

@@ -52,7 +52,7 @@ public final class GatewayProcess {
         var web = try configuration.web()
         let orders = try OrderSettings(configuration)
         web.furtherHeaders = orders.signatureHeaders
-        let redisAddress = try RedisAddress(configuration.redisURL)
+        let redis = try RedisDeployment(configuration.redisURL)
         let postgresAddress = try PostgresAddress(configuration.postgresURL)
 
         let notifier = JournalNotifier()
@@ -104,7 +104,7 @@ public final class GatewayProcess {
         gateway.orders = OrderFollowing(
             gateway: gateway, outbox: orders.targets.map { Outbox($0, configuration, log: log) },
             webhooks: orders.webhooks)
-        gateway.start(server, redis: redisAddress)
+        gateway.start(server, redis: redis)
         wakeUp = LoopWakeUp(loop: loop) {}
         notifier.target = wakeUp
         gateway.onJournalFailure = { [unowned self] error in fail("\(error)") }

@@ -50,7 +50,11 @@ public final class RedisConnection {
     private var objectFunctions: UnsafeMutablePointer<redisReplyObjectFunctions>?
 
     /// What a subscribed connection is told unasked; nil on one that subscribes to nothing.
-    private let published: ((_ channel: String, _ payload: [UInt8]) -> Void)?
+    private let published: ((_ channel: Span<UInt8>, _ payload: Span<UInt8>) -> Void)?
+    /// On such a one: the subscription to a channel stands.
+    var confirmed: ((_ channel: String) -> Void)?
+    /// On such a one: everything that had come is read.
+    var allRead: (() -> Void)?
 
     /// Starts connecting. `stateChanged` hears every time the connection becomes usable or is lost.
     public convenience init(loop: EventLoop, address: RedisAddress, stateChanged: @escaping (Bool) -> Void) {
@@ -59,7 +63,8 @@ public final class RedisConnection {
 
     /// The same for a connection that will be told messages of channels.
     init(
-        loop: EventLoop, address: RedisAddress, published: ((_ channel: String, _ payload: [UInt8]) -> Void)?,
+        loop: EventLoop, address: RedisAddress,
+        published: ((_ channel: Span<UInt8>, _ payload: Span<UInt8>) -> Void)?,
         stateChanged: @escaping (Bool) -> Void
     ) {
         self.loop = loop
@@ -86,10 +91,23 @@ public final class RedisConnection {
 
     /// Sends one command, at the next `flush`; `handler` gets its reply, or `.lost`, on the loop.
     public func send(_ parts: [String], _ handler: @escaping (RedisReply) -> Void) {
+        var command = RedisCommands()
+        command.command(parts)
+        send(command, handler)
+    }
+
+    /// The same of a command that is composed already.
+    public func send(_ command: RedisCommands, _ handler: @escaping (RedisReply) -> Void) {
         guard state == .ready else { return handler(.lost) }
+        expect(1, handler)
+        write(command.bytes)
+    }
+
+    /// Sends a command, at the next `flush`, that is answered by pushes and not by a reply: (un)subscribing.
+    func push(_ parts: [String]) {
+        guard state == .ready else { return }
         var commands = RedisCommands()
         commands.command(parts)
-        expect(1, handler)
         write(commands.bytes)
     }
 
@@ -267,7 +285,7 @@ public final class RedisConnection {
             context.pointee.reader.pointee.fn = isRead ? objectFunctions : nil
             var reply: UnsafeMutableRawPointer?
             guard redisGetReplyFromReader(context, &reply) == REDIS_OK else { return lose(Self.text(context)) }
-            guard let reply else { return }
+            guard let reply else { break }
             if isRead {
                 defer { freeReplyObject(reply) }
                 dispatch(reply.assumingMemoryBound(to: redisReply.self).pointee)
@@ -275,16 +293,37 @@ public final class RedisConnection {
                 discard(type: Int(bitPattern: reply))
             }
         }
+        allRead?()
     }
 
     private func dispatch(_ reply: redisReply) {
-        if let published, let message = RedisMessage(RedisReply(reply)) {
-            return published(message.channel, message.payload)
-        }
+        if let published, isPush(reply, published) { return }
         guard firstExpectation < expectations.count else { return lose("a reply that nobody asked for") }
         let handler = expectations[firstExpectation].handler
         advance()
         handler?(RedisReply(reply))
+    }
+
+    /// Whether it is no reply but what a subscribed connection is told: three parts, of which the first says what.
+    private func isPush(_ reply: redisReply, _ published: (Span<UInt8>, Span<UInt8>) -> Void) -> Bool {
+        guard reply.type == REDIS_REPLY_ARRAY, reply.elements == 3, let parts = reply.element,
+            let kind = parts[0], let channel = parts[1], let third = parts[2], kind.pointee.type == REDIS_REPLY_STRING
+        else { return false }
+        switch String(cString: kind.pointee.str) {
+        case "message", "smessage":
+            let (name, payload) = (Self.bytes(channel), Self.bytes(third))
+            published(name.span, payload.span)
+        case "subscribe", "ssubscribe": confirmed?(String(cString: channel.pointee.str))
+        case "unsubscribe", "sunsubscribe": break
+        default: return false
+        }
+        return true
+    }
+
+    /// The bytes of a string, valid until the reply is freed.
+    private static func bytes(_ reply: UnsafeMutablePointer<redisReply>) -> UnsafeBufferPointer<UInt8> {
+        UnsafeRawBufferPointer(start: reply.pointee.str, count: reply.pointee.str == nil ? 0 : reply.pointee.len)
+            .bindMemory(to: UInt8.self)
     }
 
     private func discard(type: Int) {

@@ -102,7 +102,7 @@ private struct ShownSetting {
 func anotherValue(of setting: Setting) throws -> String {
     let candidates = [
         "127.0.0.1:4321", "another {id}", "another {user}", "another {client} {endpoint}", "false", "true", "debug",
-        "1", "2", "40", "100", "lat, lng, seen=recorded_at:iso",
+        "1", "2", "40", "100", "sharded", "lat, lng, seen=recorded_at:iso",
     ]
     return try #require(
         candidates.first { candidate in

@@ -148,19 +148,19 @@ import Tracking
     }
 }
 
-@Suite struct ControlBusMessageTests {
+@Suite struct ControlMessageTests {
     @Test func `messages are read back as they were written, and others are passed over`() throws {
         for message in [
-            ControlBus.Message.revoked("a\"b"), .assigned(try #require(Subject("order:9f2"))),
+            ControlMessage.revoked("a\"b"), .assigned(try #require(Subject("order:9f2"))),
             .assigned(try #require(Subject("group:east"))), .driverState(try #require(DriverID("van-1"))),
         ] {
-            #expect(ControlBus.Message(Array(message.text.utf8)) == message)
+            #expect(ControlMessage(Array(message.text.utf8)) == message)
         }
         for text in [
             "", "{}", "[]", "{\"revoked\":1}", "{\"assigned\":\"9f2\"}", "{\"driver_state\":\"a b\"}",
             String(repeating: " ", count: 2_000),
         ] {
-            #expect(ControlBus.Message(Array(text.utf8)) == nil, "\(text)")
+            #expect(ControlMessage(Array(text.utf8)) == nil, "\(text)")
         }
     }
 }

@@ -7,7 +7,7 @@ import Tracking
 /// Lives on the loop's thread.
 final class SessionCopies {
     /// The connection, while there is one.
-    var redis: () -> RedisConnection? = { nil }
+    var redis: () -> RedisStore? = { nil }
     /// Hashes whose copies could not be removed while Redis was away; beyond the limit others find them revoked when they
     /// look at Postgres.
     private var leftOver: Set<String> = []

@@ -24,7 +24,7 @@ final class AssignmentStore {
     let schema: String
     /// Where a platform's own tables answer.
     let platform: PlatformAssignments?
-    private let bus: () -> ControlBus?
+    private let bus: () -> Bus?
     /// After a committed change here: the subject and its drivers now.
     var onChange: ((Subject, [DriverID]) -> Void)?
     /// The bus says that the subject has changed, perhaps by this gateway itself: read it again.
@@ -33,7 +33,7 @@ final class AssignmentStore {
     /// `bus` tells other gateways.
     init(
         postgres: PostgresQuestions?, schema: String, platform: PlatformAssignments? = nil,
-        bus: @escaping () -> ControlBus?
+        bus: @escaping () -> Bus?
     ) {
         self.postgres = postgres
         self.platform = platform

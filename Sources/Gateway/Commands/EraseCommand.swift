@@ -93,7 +93,7 @@ public struct EraseCommand {
             reachesTo: SystemClock.wallMicroseconds(), keepsRegistration: keepsRegistration, origin: .commandLine,
             node: nil)
         let devices = try connection.query(request.statement(schema), request.parameters)
-        let revoked = (0..<devices.count).compactMap { devices.text($0, 0) }.map { ControlBus.Message.revoked($0) }
+        let revoked = (0..<devices.count).compactMap { devices.text($0, 0) }.map { ControlMessage.revoked($0) }
         do {
             try ErasureRedis(configuration).tell(revoked + [.erasure(request.id)])
         } catch {

@@ -141,19 +141,19 @@ public struct KeyCommands {
     }
 
     /// Nil where Redis has taken the message, else why not, after two seconds at most.
-    private func tellGateways(_ message: ControlBus.Message) -> String? {
-        let address: RedisAddress
+    private func tellGateways(_ message: ControlMessage) -> String? {
+        let deployment: RedisDeployment
         do {
-            address = try RedisAddress(configuration.redisURL)
+            deployment = try RedisDeployment(configuration.redisURL)
         } catch {
             return "\(error)"
         }
         let loop = EventLoop()
         var reply: RedisReply?
         var send: () -> Void = {}
-        let redis = RedisConnection(loop: loop, address: address) { isReady in if isReady { send() } }
-        send = { [unowned redis] in
-            redis.send(["PUBLISH", ControlBus.channel, message.text]) { reply = $0 }
+        let redis = RedisStore(loop: loop, deployment: deployment) { isReady in if isReady { send() } }
+        send = { [unowned redis, configuration] in
+            redis.send([configuration.redisPublishCommand, Bus.controlChannel, message.text]) { reply = $0 }
             redis.flush()
         }
         let deadline = SystemClock.monotonicMicroseconds() + 2_000_000
@@ -163,7 +163,7 @@ public struct KeyCommands {
         switch reply {
         case .integer: return nil
         case .error(let text): return "Redis refuses: \(text)"
-        default: return problem ?? "cannot reach Redis at \(address.display)"
+        default: return problem ?? "cannot reach Redis at \(deployment.display)"
         }
     }
 }

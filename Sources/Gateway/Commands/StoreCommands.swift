@@ -61,15 +61,15 @@ extension Configuration {
 
     private func checkRedis() throws -> String {
         let loop = EventLoop()
-        let address = try RedisAddress(redisURL)
+        let deployment = try RedisDeployment(redisURL)
         var isReady = false
-        let connection = RedisConnection(loop: loop, address: address) { isReady = isReady || $0 }
+        let store = RedisStore(loop: loop, deployment: deployment) { isReady = isReady || $0 }
         let deadline = SystemClock.monotonicMicroseconds() + 2_000_000
         while !isReady, SystemClock.monotonicMicroseconds() < deadline { loop.runOnce() }
-        let error = connection.lastError
-        connection.close()
-        guard isReady else { throw CommandError(error ?? "cannot reach Redis at \(address.display)") }
-        return "\(address.display) answers"
+        let error = store.lastError
+        store.close()
+        guard isReady else { throw CommandError(error ?? "cannot reach Redis at \(deployment.display)") }
+        return "\(deployment.display) answers"
     }
 
     private func checkPostgres() throws -> String {

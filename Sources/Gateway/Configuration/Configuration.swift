@@ -11,6 +11,8 @@ public struct Configuration: Sendable, Equatable {
     public var redisLocationKey = "driver:{id}:location"
     /// Channel that a driver's positions are published on.
     public var redisLocationChannel = "driver:{id}:location"
+    /// How positions are published: `plain` or `sharded`.
+    public var redisPubsub = "plain"
     /// What a driver's hash holds, as a field layout.
     public var redisLocationFields =
         "lat, lng, accuracy, recorded_at, timestamp=recorded_at:iso, heading, speed"

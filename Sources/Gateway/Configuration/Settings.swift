@@ -100,6 +100,9 @@ enum Settings {
                 "redis://[user:password@]host[:port][/database] or unix:///path[?db=number]"),
             .text("redis.location_key", \.redisLocationKey, "hash of a driver's newest position"),
             .text("redis.location_channel", \.redisLocationChannel, "channel its positions are published on"),
+            .choice(
+                "redis.pubsub", \.redisPubsub, ["plain", "sharded"],
+                "how gateways and others hear: PUBLISH, or SPUBLISH within the shards of a cluster"),
             .text("redis.location_fields", \.redisLocationFields, "what the hash holds, as a field layout"),
             .text("redis.geo_key", \.redisGeoKey, "GEO set of all drivers that are not offline"),
             .text("redis.eta_key", \.redisETAKey, "sorted set of a user's orders by arrival; empty writes none"),

@@ -16,7 +16,7 @@ final class DriverDirectory {
     private let schema: String
     private let key: KeyTemplate
     private let hash: HashReader
-    private let redis: () -> RedisConnection?
+    private let redis: () -> RedisStore?
     /// What is being erased, which the stores may still have.
     private let erasures: () -> ErasureWatch?
     /// Whose shifts must be known before anything is shown.
@@ -31,7 +31,7 @@ final class DriverDirectory {
     /// `postgres` is nil where no history is kept.
     init(
         pipeline: Pipeline, postgres: PostgresQuestions?, configuration: Configuration,
-        redis: @escaping () -> RedisConnection?, erasures: @escaping () -> ErasureWatch?,
+        redis: @escaping () -> RedisStore?, erasures: @escaping () -> ErasureWatch?,
         shifts: @escaping () -> ShiftWatch?
     ) {
         self.pipeline = pipeline

@@ -7,7 +7,7 @@ extension ErasureExecutor {
     /// Devices, orders, groups, and the driver in the subjects of sessions and keys. A session that names nobody else is
     /// over; a key that named nobody else may see nothing then. A key's prefix such as `driver:east-*` stays.
     func removeRegistration(_ erasure: Erasure, _ driver: DriverID) throws {
-        var messages: [ControlBus.Message] = []
+        var messages: [ControlMessage] = []
         let subject = "driver:" + driver.string
         let parameters = [driver.string, "\(erasure.requestedAt)"]
         let before = "<= \(Self.instant("$2")) + interval '1 microsecond'"
@@ -26,7 +26,7 @@ extension ErasureExecutor {
             guard !erasure.keepsRegistration else { return true }
             func remove(
                 _ sql: String, _ parameters: [String?], _ place: String, _ table: String,
-                _ message: (String) -> ControlBus.Message?
+                _ message: (String) -> ControlMessage?
             ) throws(PostgresError) {
                 let rows = try connection.query(sql, parameters)
                 progress.add(Int64(rows.count), place, from: table)

@@ -168,7 +168,7 @@ final class ErasureExecutor {
     }
 
     /// Tells gateways what they would find in Postgres by themselves at their next look.
-    func tell(_ messages: [ControlBus.Message]) throws {
+    func tell(_ messages: [ControlMessage]) throws {
         if !messages.isEmpty { try redis.tell(messages) }
     }
 

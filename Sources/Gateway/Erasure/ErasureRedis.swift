@@ -50,14 +50,16 @@ struct ErasureRedis {
     }
 
     /// Publishes messages to all gateways.
-    func tell(_ messages: [ControlBus.Message]) throws {
+    func tell(_ messages: [ControlMessage]) throws {
         try withSession { session in
-            for message in messages { _ = try session.integer(["PUBLISH", ControlBus.channel, message.text]) }
+            for message in messages {
+                _ = try session.integer([configuration.redisPublishCommand, Bus.controlChannel, message.text])
+            }
         }
     }
 
     private func withSession<Value>(_ body: (Session) throws -> Value) throws -> Value {
-        let session = try Session(RedisAddress(configuration.redisURL), patience: Self.patience)
+        let session = try Session(RedisDeployment(configuration.redisURL), patience: Self.patience)
         defer { session.close() }
         return try body(session)
     }
@@ -65,34 +67,34 @@ struct ErasureRedis {
     /// A connection on a loop that runs only while it is waited for.
     private final class Session {
         private let loop = EventLoop()
-        private let address: RedisAddress
+        private let deployment: RedisDeployment
         private let patience: Int64
-        private let connection: RedisConnection
+        private let store: RedisStore
 
-        init(_ address: RedisAddress, patience: Int64) throws {
-            self.address = address
+        init(_ deployment: RedisDeployment, patience: Int64) throws {
+            self.deployment = deployment
             self.patience = patience
-            connection = RedisConnection(loop: loop, address: address) { _ in }
+            store = RedisStore(loop: loop, deployment: deployment) { _ in }
             do {
-                try run { connection.isReady }
+                try run { store.isReady }
             } catch {
-                connection.close()
+                store.close()
                 throw error
             }
         }
 
         func close() {
-            connection.close()
+            store.close()
         }
 
         func ask(_ command: [String]) throws -> RedisReply {
             var answer: RedisReply?
-            connection.send(command) { answer = $0 }
-            connection.flush()
+            store.send(command) { answer = $0 }
+            store.flush()
             try run { answer != nil }
             switch answer {
             case .error(let text): throw CommandError("Redis refuses \(command[0]): \(text)")
-            case .lost, nil: throw CommandError(connection.lastError ?? "cannot reach Redis at \(address.display)")
+            case .lost, nil: throw CommandError(store.lastError ?? "cannot reach Redis at \(deployment.display)")
             case let reply?: return reply
             }
         }
@@ -109,8 +111,8 @@ struct ErasureRedis {
             while !isOver() {
                 guard SystemClock.monotonicMicroseconds() < deadline else {
                     throw CommandError(
-                        connection.lastError
-                            ?? "cannot reach Redis at \(address.display). Start Redis or set DROVER_REDIS_URL")
+                        store.lastError
+                            ?? "cannot reach Redis at \(deployment.display). Start Redis or set DROVER_REDIS_URL")
                 }
                 loop.runOnce()
             }

@@ -11,11 +11,11 @@ final class ArrivalTimes {
 
     private let prefix: String
     private let suffix: String
-    private let redis: () -> RedisConnection?
+    private let redis: () -> RedisStore?
     private var removals: [(user: String, order: DriverID)] = []
 
     /// Nil where the template is empty. It holds `{user}` once.
-    init?(template: String, redis: @escaping () -> RedisConnection?) {
+    init?(template: String, redis: @escaping () -> RedisStore?) {
         guard let place = template.firstRange(of: "{user}") else { return nil }
         prefix = String(template[..<place.lowerBound])
         suffix = String(template[place.upperBound...])

@@ -57,7 +57,7 @@ final class Quotas {
 
     /// Tells Redis what was used since the last call, and learns what all gateways have seen. Redis away: this gateway's
     /// own count goes on.
-    func share(_ redis: RedisConnection, key: (String) -> String, now: @escaping () -> Microseconds) {
+    func share(_ redis: RedisStore, key: (String) -> String, now: @escaping () -> Microseconds) {
         guard !untold.isEmpty else { return }
         defer { untold.removeAll(keepingCapacity: true) }
         let moment = now()

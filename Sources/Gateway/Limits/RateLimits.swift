@@ -81,7 +81,7 @@ final class RateLimits {
     }
 
     /// Tells Redis what was used since the last call, and learns what all processes have seen.
-    func share(_ redis: RedisConnection, now: @escaping () -> Microseconds) {
+    func share(_ redis: RedisStore, now: @escaping () -> Microseconds) {
         shared.share(redis, now: now)
         quotas.share(redis, key: { [shared] in shared.key($0, Quotas.endpoint) }, now: now)
     }

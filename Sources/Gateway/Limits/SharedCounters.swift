@@ -54,7 +54,7 @@ final class SharedCounters {
     }
 
     /// Tells Redis what was used, once a tick.
-    func share(_ redis: RedisConnection, now: @escaping () -> Microseconds) {
+    func share(_ redis: RedisStore, now: @escaping () -> Microseconds) {
         if !refused.isEmpty {
             let moment = now()
             refused = refused.filter { $0.value > moment }

@@ -2,7 +2,7 @@
 
 extension Gateway {
     /// A message of the bus, perhaps of this process.
-    func heard(_ message: ControlBus.Message) {
+    func heard(_ message: ControlMessage) {
         switch message {
         case .revoked(let id): access.revoke(id)
         case .assigned(let subject):

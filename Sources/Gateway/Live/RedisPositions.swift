@@ -13,12 +13,10 @@ import Tracking
 final class RedisPositions {
     private let key: KeyTemplate
     private let channel: KeyTemplate
-    private let geoKey: String
     private let hash: HashLayout
     private let templates = Templates()
     private let ttl: Microseconds
     private var commands = RedisCommands()
-    private var members = RedisCommands()
     private var writer = JSONWriter()
     /// Drivers who are published on the next live tick, those who wait for the next round of writing, and those whose
     /// hash is not written yet.
@@ -28,16 +26,17 @@ final class RedisPositions {
     /// Rounds of writing, counted.
     private var round: UInt32 = 1
     private var memory: [Memory] = []
+    private var places: GeoSet
     /// Where the look for silent drivers goes on.
     private var silenceCursor = 0
     private(set) var counters = Counters()
+    /// Drivers taken out of the GEO set because they had gone offline.
+    var sweptCount: Int { places.swept }
 
     /// What Redis was told of a driver.
     private struct Memory {
         /// The round in which the driver was last published.
         var publishedRound: UInt32 = 0
-        /// In the GEO set because of us.
-        var isListed = false
         /// When the hash ends, as it was last told; 0 where it was not.
         var expiry: Microseconds = 0
     }
@@ -45,11 +44,8 @@ final class RedisPositions {
     struct Counters {
         var hashes = 0
         var published = 0
-        var swept = 0
     }
 
-    /// The most members of one GEOADD: Redis serves nobody else meanwhile.
-    private static let membersPerCommand = 256
     /// All silent drivers are found once in so many sweeps, which come every second.
     private static let sweepsPerRound = 16
     /// Below this a life is set with every write, in microseconds: an error of a tenth would last too long.
@@ -58,9 +54,9 @@ final class RedisPositions {
     init(_ configuration: Configuration) {
         key = KeyTemplate(configuration.redisLocationKey)
         channel = KeyTemplate(configuration.redisLocationChannel)
-        geoKey = configuration.redisGeoKey
         hash = HashLayout(configuration.hashLayout)
         ttl = Int64(configuration.redisLocationTTLSeconds) * 1_000_000
+        places = GeoSet(configuration)
     }
 
     /// A driver has a new newest position. Hot path.
@@ -78,7 +74,7 @@ final class RedisPositions {
     var unwrittenCount: Int { unwritten.count }
 
     /// Tells the bus. Positions that cannot be published are dropped: a channel has no memory, the hash has.
-    func publish(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable) {
+    func publish(_ redis: RedisStore, _ fanout: Fanout, _ table: DriverTable) {
         guard redis.hasRoom else { return unpublished.removeAll() }
         commands.removeAll()
         unpublished.drain { appendPublication(of: $0, fanout, table) }
@@ -86,12 +82,11 @@ final class RedisPositions {
     }
 
     /// A round of writing: the hashes and GEO entries of what changed, and the positions that waited to be published.
-    func write(_ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable, now: Microseconds) {
+    func write(_ redis: RedisStore, _ fanout: Fanout, _ table: DriverTable, now: Microseconds) {
         round &+= 1
         guard redis.hasRoom else { return deferred.removeAll() }
         commands.removeAll()
         deferred.drain { appendPublication(of: $0, fanout, table) }
-        members.removeAll()
         unwritten.drain { driver in
             guard let position = fanout.position(of: driver) else { return }
             let id = table.id(of: driver)
@@ -102,11 +97,10 @@ final class RedisPositions {
             if end - memory[driver].expiry > (ttl < Self.shortestLazyLife ? 0 : ttl / 10) {
                 appendLife(of: driver, id, until: end, now: now)
             }
-            // Redis' geohash ends at ±85.05112878°, the limit of the web's map projection.
-            if abs(position.latitude) <= 850_511_287 { appendMember(driver, id, latitude, longitude) }
+            places.add(driver, id, position, latitude, longitude, to: &commands)
             counters.hashes += 1
         }
-        closeMembers()
+        places.finish(&commands)
         redis.send(commands)
     }
 
@@ -125,24 +119,19 @@ final class RedisPositions {
         guard let driver = pipeline.drivers.index(of: id) else { return }
         grow(to: driver)
         memory[driver].expiry = 0
-        memory[driver].isListed = false
+        places.forget(driver)
         if pipeline.fanout.position(of: driver) != nil { unwritten.insert(driver) }
     }
 
     /// Once a second: takes drivers that were not heard of since `deadline` out of the GEO set, and gives the hashes of
     /// those who have fallen silent their exact life.
     func sweep(
-        _ redis: RedisConnection, _ fanout: Fanout, _ table: DriverTable, before deadline: Microseconds,
+        _ redis: RedisStore, _ fanout: Fanout, _ table: DriverTable, before deadline: Microseconds,
         now: Microseconds
     ) {
         guard redis.hasRoom else { return }
         commands.removeAll()
-        for driver in memory.indices where memory[driver].isListed {
-            guard let position = fanout.position(of: driver), position.receivedAt < deadline else { continue }
-            memory[driver].isListed = false
-            commands.command(["ZREM", geoKey, table.id(of: driver).string])
-            counters.swept += 1
-        }
+        places.sweep(fanout, table, before: deadline, to: &commands)
         for _ in 0..<(memory.count + Self.sweepsPerRound - 1) / Self.sweepsPerRound {
             silenceCursor = silenceCursor + 1 < memory.count ? silenceCursor + 1 : 0
             guard memory[silenceCursor].expiry > now, let position = fanout.position(of: silenceCursor),
@@ -182,27 +171,6 @@ final class RedisPositions {
         key.append(id, to: &commands)
         let life = DecimalText(max(1, (end - now) / 1_000))
         commands.argument(count: life.count) { life.append(to: &$0) }
-    }
-
-    /// One GEOADD takes many members: Redis then looks the set up once.
-    private func appendMember(
-        _ driver: DriverIndex, _ id: DriverID, _ latitude: DecimalText, _ longitude: DecimalText
-    ) {
-        memory[driver].isListed = true
-        members.begin(template: [])
-        members.argument(count: longitude.count) { longitude.append(to: &$0) }
-        members.argument(count: latitude.count) { latitude.append(to: &$0) }
-        members.argument(count: id.text.count) { id.text.append(to: &$0) }
-        if members.count == Self.membersPerCommand { closeMembers() }
-    }
-
-    private func closeMembers() {
-        guard members.count > 0 else { return }
-        commands.begin(arguments: 2 + 3 * members.count)
-        commands.argument("GEOADD")
-        commands.argument(geoKey)
-        commands.constant(members.bytes)
-        members.removeAll()
     }
 }
 

@@ -100,7 +100,8 @@ struct Metrics {
         let redis = gateway.pipeline.redis.counters
         page.counter("drover_redis_hashes_total", "Hashes written", redis.hashes)
         page.counter("drover_redis_published_total", "Positions published", redis.published)
-        page.counter("drover_redis_swept_total", "Drivers taken out of the GEO set", redis.swept)
+        page.counter(
+            "drover_redis_swept_total", "Drivers taken out of the GEO set", gateway.pipeline.redis.sweptCount)
         page.gauge(
             "drover_redis_unwritten", "Drivers whose hash waits to be written", gateway.pipeline.redis.unwrittenCount)
         page.counter("drover_redis_errors_total", "Error replies", gateway.redis?.errorReplies ?? 0)

@@ -22,7 +22,7 @@ struct Readiness {
             obstacle = journal.isFull ? "the journal's disk is full" : "the journal has reached its limit"
         }
         if let redis = gateway.redis, !redis.isReady {
-            degraded.append(("redis", redis.lastError ?? "connecting to \(redis.address.display)"))
+            degraded.append(("redis", redis.lastError ?? "connecting to \(redis.display)"))
         }
         if let postgres = gateway.postgres, !postgres.isConnected {
             degraded.append(("postgres", postgres.lastError.map { "\($0)" } ?? "connecting"))

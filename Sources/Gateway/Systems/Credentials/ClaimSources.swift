@@ -27,7 +27,7 @@ final class ClaimSources {
     private let database: SystemDatabase?
     private let jwt: JWTVerifier?
     /// The connection, while there is one.
-    var redis: () -> RedisConnection? = { nil }
+    var redis: () -> RedisStore? = { nil }
 
     init(database: SystemDatabase?, jwt: JWTVerifier?) {
         (self.database, self.jwt) = (database, jwt)
