@@ -65,6 +65,8 @@ final class RunningProxy {
                 gateways + [
                     ("\n    bind :80\n", "\n    bind 127.0.0.1:\(port)\n"),
                     ("log /dev/log local0", "log stdout format raw local0"),
+                    // As many descriptors as a test's shell has.
+                    ("maxconn 100000", "maxconn 2000"),
                     ("stats socket /run/haproxy/admin.sock", "stats socket \(place)/admin.sock"),
                 ])
             // A supervisor in the foreground.

@@ -116,14 +116,14 @@ extension Integration {
             }
             let setup = try ConfigFile.text("config/setup")
             for package in build { #expect(setup.contains(package), "\(package)") }
-            var needed: Set<String> = ["libwebsockets-evlib-uv", "libjs-leaflet"]
-            for line in try Command.runChecked(["ldd", droverProgram]).split(separator: "\n") {
-                let words = line.split(separator: " ")
-                // Swift's own are inside the program there, and libc's are in every image.
-                guard words.count >= 3, words[1] == "=>", !words[2].contains("swift") else { continue }
-                let owner = try Command.run(["dpkg-query", "--search", "*/\(words[0])"]).output
-                if let package = owner.split(separator: ":").first { needed.insert(String(package)) }
+            let libraries = try Command.runChecked(["ldd", droverProgram]).split(separator: "\n").compactMap { line in
+                let words = line.split { $0 == " " || $0 == "\t" }
+                // Swift's own are inside the program there.
+                return words.count >= 3 && words[1] == "=>" && !words[2].contains("swift") ? "*/\(words[0])" : nil
             }
+            let owners = try Command.run(["dpkg-query", "--search"] + libraries).output.split(separator: "\n")
+            let needed = Set(owners.compactMap { $0.split(separator: ":").first.map(String.init) })
+                .union(["libwebsockets-evlib-uv", "libjs-leaflet"])
             #expect(needed.contains("libpq5") && needed.contains("libuv1"), "\(needed.sorted())")
             let installed = try Self.closure(of: run)
             #expect(needed.subtracting(installed).isEmpty, "\(needed.subtracting(installed).sorted())")
