@@ -8,9 +8,8 @@ struct DroverBench: ParsableCommand {
         commandName: "drover-bench",
         abstract: "Measures a gateway: what a ping, a delivery and an idle viewer cost, beside the floors.",
         subcommands: [
-            Run.self, Play.self, Past.self, Lane.self, Rates.self, Compare.self, Readme.self, DrawCharts.self,
-            Floor.self,
-            Phones.self,
+            Run.self, Play.self, Past.self, Lane.self, Rates.self, Workers.self, Capacity.self, Compare.self,
+            Readme.self, DrawCharts.self, Floor.self, Phones.self, Watch.self,
         ],
         defaultSubcommand: Run.self)
 }

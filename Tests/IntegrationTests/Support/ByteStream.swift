@@ -12,9 +12,11 @@ final class ByteStream {
     private let descriptor: Int32
     private var buffer: [UInt8] = []
 
-    /// To a port on loopback. `receiveBytes` makes the kernel's receive buffer small.
-    init(port: Int, receiveBytes: Int32? = nil) throws {
+    /// To a port on loopback. `receiveBytes` makes the kernel's receive buffer small; `source` is the last number of the
+    /// address 127.0.0.x that it comes from.
+    init(port: Int, receiveBytes: Int32? = nil, from source: UInt8 = 1) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        if source != 1 { try bind(to: source) }
         if var receiveBytes {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, socklen_t(MemoryLayout<Int32>.size))
         }
@@ -35,6 +37,35 @@ final class ByteStream {
     }
 
     deinit { close(descriptor) }
+
+    private func bind(to source: UInt8) throws {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = (UInt32(0x7F00_0000) | UInt32(source)).bigEndian
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard status == 0 else { throw StreamEnded(description: "cannot bind: \(String(cString: strerror(errno)))") }
+    }
+
+    /// A TCP port of loopback that nobody listens on, for servers that cannot say which one they took.
+    static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
+            }
+        }
+        guard status == 0 else { throw StreamEnded(description: "no port: \(String(cString: strerror(errno)))") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
 
     private func connect<Address>(_ address: inout Address) throws {
         let status = withUnsafePointer(to: &address) { pointer in

@@ -45,7 +45,11 @@ final class Stage {
 
     /// Starts a gateway with a journal of its own in place of the last one.
     /// `wrapper` is a command that runs it, such as valgrind's, with a copy of the program that such tools can read.
-    func startGateway(environment extra: [String: String] = [:], wrapper: [String] = []) throws {
+    /// `arguments` stand behind `serve`; `cores` are those it may run on, in taskset's words, instead of the one.
+    func startGateway(
+        environment extra: [String: String] = [:], wrapper: [String] = [], arguments: [String] = [],
+        cores: String? = nil
+    ) throws {
         stopGateway()
         starts += 1
         environment = [
@@ -73,7 +77,7 @@ final class Stage {
             try Command.runChecked(["objcopy", "--strip-debug", "\(program)/drover", executable])
         }
         let child = try ChildProcess(
-            pinned(wrapper + [executable, "serve"]), environment: environment.mapValues { $0 },
+            pinned(wrapper + [executable, "serve"] + arguments, to: cores), environment: environment.mapValues { $0 },
             output: .captured)
         guard child.waitForOutput("port=", within: .seconds(120)),
             let text = child.output().split(separator: "port=").dropFirst().first,
@@ -162,5 +166,7 @@ final class Stage {
         }
     }
 
-    private func pinned(_ command: [String]) -> [String] { ["taskset", "-c", "\(serverCore)"] + command }
+    private func pinned(_ command: [String], to cores: String? = nil) -> [String] {
+        ["taskset", "-c", cores ?? "\(serverCore)"] + command
+    }
 }
