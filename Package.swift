@@ -112,6 +112,8 @@ let package = Package(
         .testTarget(
             name: "WebhookClientTests", dependencies: ["LocalServers", "WebhookClient"], swiftSettings: strict),
         .testTarget(name: "SodiumTests", dependencies: ["Sodium"], swiftSettings: strict),
+        .testTarget(
+            name: "RedisTests", dependencies: ["EventLoop", "LocalServers", "RedisClient"], swiftSettings: strict),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking"], swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal"], swiftSettings: strict),
         .testTarget(

@@ -31,6 +31,8 @@ final class Gateway: WebApplication {
     private(set) var lane: BacklogLane!
     /// Set before `start`.
     var orders: OrderFollowing!
+    /// Set where a supervisor started this process.
+    var worker: WorkerSide?
     let postgres: PostgresQuestions?
     /// A connection of its own for long readings, so that no login waits behind them.
     let past: PostgresQuestions?
@@ -48,6 +50,11 @@ final class Gateway: WebApplication {
     let driverSessions: DriverSessions
     /// What is remembered for phones with OwnTracks.
     private(set) lazy var ownTracks = OwnTracksState(self)
+    /// Which other gateways there are, and whose positions are wanted of them.
+    private(set) lazy var company = Company(bus: { [unowned self] in bus })
+    private(set) lazy var interest = Interest(gateway: self)
+    /// Positions that came over the bus.
+    var busPositions = 0
     /// The viewers that speak the protocol of OwnTracks' Recorder.
     private(set) lazy var recorder = RecorderFeed(gateway: self)
     /// A driver was put into service or out of it, here or by another gateway.
@@ -151,16 +158,16 @@ final class Gateway: WebApplication {
         secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
         secondTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
         redis = RedisStore(loop: loop, deployment: deployment) { [unowned self] isReady in redisChanged(isReady) }
-        bus = Bus(loop: loop, deployment, configuration, redis: { [unowned self] in redis })
-        bus?.onMessage = { [unowned self] message in heard(message) }
+        redis?.onRefused = { [unowned self] in
+            if let redis { pipeline.redis.rewriteAll(redis, pipeline, now: SystemClock.wallMicroseconds()) }
+        }
+        let bus = Bus(loop: loop, deployment, configuration, redis: { [unowned self] in redis })
+        self.bus = bus
+        connect(bus)
         lookTimer = LoopTimer(loop: loop) { [unowned self] in lookAgain() }
         lookTimer?.start(
             afterMilliseconds: configuration.accessRefreshSeconds * 1_000,
             everyMilliseconds: configuration.accessRefreshSeconds * 1_000)
-        bus?.onReturn = { [unowned self] in
-            access.refresh()
-            lookAgain()
-        }
         driverSessions.start(loop)
         shifts.start()
         lane.start(loop)
@@ -197,7 +204,10 @@ final class Gateway: WebApplication {
     func close() {
         loop.removeEndOfTurnHook()
         for timer in [submitTimer, tickTimer, redisTimer, secondTimer, lookTimer] { timer?.close() }
+        company.leave()
+        redis?.flush()
         redis?.close()
+        interest.close()
         bus?.close()
         access.close()
         erasures.close()
@@ -238,6 +248,7 @@ final class Gateway: WebApplication {
 
     private func endOfTurn() {
         lane.work()
+        followViewers()
         submitSoon()
         if let server {
             acknowledgements.release(
@@ -288,9 +299,11 @@ final class Gateway: WebApplication {
     }
 
     private func everySecond() {
-        // Right after a first start the tables may not be there yet.
-        if !erasures.isRegistered, postgres?.isConnected == true { erasures.look() }
+        if postgres?.isConnected == true { erasures.everySecond() }
         let now = SystemClock.wallMicroseconds()
+        pipeline.recency.second += 1
+        company.everySecond()
+        interest.everySecond(now: now)
         pipeline.fanout.sweep(now: now)
         if let redis {
             let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
@@ -327,7 +340,7 @@ final class Gateway: WebApplication {
 
     private func writeHashes() {
         if let redis {
-            pipeline.redis.write(redis, pipeline.fanout, pipeline.drivers, now: SystemClock.wallMicroseconds())
+            pipeline.redis.write(redis, pipeline, now: SystemClock.wallMicroseconds())
             limits.share(redis, now: SystemClock.monotonicMicroseconds)
         }
     }
@@ -340,7 +353,7 @@ final class Gateway: WebApplication {
         }
         log.info("Redis is there", metadata: ["redis": "\(redis.display)"])
         access.copies.redisReturned()
-        pipeline.redis.rewriteAll(pipeline.fanout, now: SystemClock.wallMicroseconds())
+        pipeline.redis.rewriteAll(redis, pipeline, now: SystemClock.wallMicroseconds())
         writeHashes()
         if !hasWarmedUp {
             hasWarmedUp = true

@@ -44,12 +44,14 @@ public final class GatewayProcess {
     private var failure: String?
 
     /// Starts everything but the loop. Throws what keeps it from starting, each with what to do; Postgres and Redis
-    /// being away does not.
-    public init(_ configuration: Configuration, log: Logger) throws {
+    /// being away does not. `seat` is its place where a supervisor started it.
+    public init(_ configuration: Configuration, seat: WorkerSeat? = nil, log: Logger) throws {
+        let configuration = seat?.applied(to: configuration) ?? configuration
         self.configuration = configuration
         self.log = log
         Self.prepareProcess()
         var web = try configuration.web()
+        web.inheritedSockets = seat?.sockets ?? []
         let orders = try OrderSettings(configuration)
         web.furtherHeaders = orders.signatureHeaders
         let redis = try RedisDeployment(configuration.redisURL)
@@ -119,6 +121,13 @@ public final class GatewayProcess {
         for number in [SIGTERM, SIGINT] {
             signals.append(LoopSignal(loop: loop, number: number) { [unowned self] in stopSignalled() })
         }
+        signals.append(
+            LoopSignal(loop: loop, number: SIGHUP) {
+                log.notice(
+                    "SIGHUP is for the supervisor of several workers; one process reads its settings at its start")
+            })
+        guard let seat else { return }
+        gateway.worker = try WorkerSide(seat, gateway: gateway, server: server) { [unowned self] in stop() }
     }
 
     /// The port in use.
@@ -126,7 +135,11 @@ public final class GatewayProcess {
 
     /// Serves until a signal ends it.
     public func run() -> Outcome {
-        log.info("listening", metadata: ["address": "\(configuration.listen)", "port": "\(port)"])
+        if let worker = gateway.worker {
+            worker.ready()
+        } else {
+            log.info("listening", metadata: ["address": "\(configuration.listen)", "port": "\(port)"])
+        }
         loop.run()
         server.finish()
         let isFlushed = journal.close(timeoutMicroseconds: Self.journalGrace)
@@ -140,7 +153,8 @@ public final class GatewayProcess {
 
     // MARK: Start
 
-    private static func prepareProcess() {
+    /// What holds for every process that serves, or looks after those who do.
+    static func prepareProcess() {
         signal(SIGPIPE, SIG_IGN)
         // Core files would hold positions and tokens.
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
@@ -163,7 +177,9 @@ public final class GatewayProcess {
                 let isLate = record.flags.contains(.late)
                 // A driver of whom only late pings are left here is looked up in the stores instead.
                 guard !isLate || pipeline.drivers.index(of: record.driver) != nil else { continue }
-                pipeline.recall(Position(record), isLate: isLate, of: pipeline.addDriver(record.driver))
+                let driver = pipeline.addDriver(record.driver)
+                pipeline.recall(Position(record), isLate: isLate, of: driver)
+                pipeline.redis.recalled(driver)
             }
         }
     }
@@ -189,8 +205,9 @@ public final class GatewayProcess {
         guard !isStopping else { return }
         isStopping = true
         log.notice("stopping")
-        gateway.stopAccepting()
         server.stopAccepting()
+        gateway.worker?.stop()
+        gateway.stopAccepting()
         let deadline = SystemClock.monotonicMicroseconds() + 500_000
         drainTimer = LoopTimer(loop: loop) { [unowned self] in
             let isOver = failure != nil || SystemClock.monotonicMicroseconds() >= deadline
@@ -222,6 +239,7 @@ public final class GatewayProcess {
 
     private func finish() {
         gateway.close()
+        gateway.worker?.close()
         postgres.close()
         past.close()
         for signal in signals { signal.close() }
@@ -257,6 +275,8 @@ extension Configuration {
         history.timeZone = historyTimeZone
         history.batchRecords = historyBatchRecords
         history.batchMilliseconds = historyBatchMilliseconds
+        history.keepSeconds = historyKeepSeconds
+        history.keepBytes = journalLimitMiB << 19
         history.partitionsAhead = historyPartitionsAheadDays
         history.migrate = historyMigrate
         return history

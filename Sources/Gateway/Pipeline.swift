@@ -42,6 +42,8 @@ final class Pipeline {
     private var record = PingRecordBuffer()
     /// Positions from before this process began, of drivers whose shifts are not known yet.
     private var withheld: [DriverIndex: Position] = [:]
+    /// How current all this is.
+    var recency = Recency()
     /// Drivers that moved since the platform's table was last told; nil where it wants to hear nothing.
     var moved: ChangedDrivers?
 
@@ -87,15 +89,15 @@ final class Pipeline {
     private static let noDriver: Int32 = -1
     private static let foreignDriver: Int32 = -2
 
-    /// Finds each ping's driver. False where some are new to this process or to the sender's scope, or not known to be on
-    /// shift or off: load what is in `unknown`, then ask again.
+    /// Finds each ping's driver. False where some are new to this process or to the sender's scope, not known to be on
+    /// shift or off, or not heard of for a while in which they may have reported to others: load what is in `unknown`, then ask again.
     func resolve(_ sender: Sender) -> Bool {
         resolved.removeAll(keepingCapacity: true)
         unknown.removeAll(keepingCapacity: true)
         let scoped: ScopedDrivers?
         switch sender {
         case .device(let driver, let id):
-            if !judge.shifts.isKnown(driver) { unknown.append(id) }
+            if !judge.shifts.isKnown(driver) || !recency.isCurrent(driver, within: Recency.life) { unknown.append(id) }
             return unknown.isEmpty
         case .backend(let limits): scoped = limits
         }
@@ -115,7 +117,9 @@ final class Pipeline {
                     continue
                 }
             }
-            if let driver = drivers.index(of: id), judge.shifts.isKnown(driver) {
+            if let driver = drivers.index(of: id), judge.shifts.isKnown(driver),
+                recency.isCurrent(driver, within: Recency.life)
+            {
                 resolved.append(Int32(driver))
             } else {
                 unknown.append(id)
@@ -184,6 +188,7 @@ final class Pipeline {
                 driver = Int(resolved[index])
                 id = named
             }
+            recency.heard(driver)
             var ping = batch.pings[index].ping
             switch judge.judge(&ping, of: driver, now: now) {
             case .accepted(let clamped):
@@ -248,6 +253,7 @@ final class Pipeline {
         let driver = drivers.add(id)
         let judged = judge.addDriver()
         let shown = fanout.addDriver()
+        recency.addDriver()
         precondition(driver == judged && driver == shown, "the tables of drivers run in step")
         return driver
     }
@@ -263,7 +269,25 @@ final class Pipeline {
         }
     }
 
+    /// The newest fix that the judge knows of.
+    func newest(of driver: DriverIndex) -> Anchor? { judge.newest(of: driver) }
+
+    /// A fix for the judge alone.
+    func recall(_ anchor: Anchor, isLate: Bool = false, of driver: DriverIndex) {
+        judge.recall(anchor, isLate: isLate, of: driver)
+    }
+
     // MARK: Shifts
+
+    /// Whether a position may be on the map now. Where the driver's shifts are not known yet, it waits for them.
+    func isShown(_ position: Position, of driver: DriverIndex, now: Microseconds) -> Bool {
+        guard judge.shifts.isKnown(driver) else {
+            if withheld[driver].map({ $0.recordedAt < position.recordedAt }) ?? true { withheld[driver] = position }
+            return false
+        }
+        return !judge.shifts.isEnforced
+            || judge.shifts.standing(of: driver, recordedAt: position.recordedAt, now: now) == .on
+    }
 
     /// Whether the driver's pings can be judged.
     func knowsShifts(of driver: DriverIndex) -> Bool { judge.shifts.isKnown(driver) }

@@ -32,6 +32,9 @@ public final class JournalStore: Sendable {
     /// is not beyond `lsn`.
     public func leaveSegment(through lsn: UInt64) { exchange.leaveSegment(through: lsn) }
 
+    /// Bytes of all its files.
+    public var allocatedBytes: Int { exchange.allocatedBytes }
+
     /// The oldest record that a file may hold; one more than the newest where none is left.
     public var firstLSN: UInt64 {
         let catalog = exchange.segments

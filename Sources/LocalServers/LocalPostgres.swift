@@ -39,7 +39,10 @@ public final class LocalPostgres: Sendable {
         return server
     }
 
-    private init(directory: String?, durable: Bool, settings: [String: String]) throws(LocalServerError) {
+    /// `primary`: whose copy a new cluster is.
+    init(
+        directory: String?, durable: Bool, settings: [String: String], copying primary: LocalPostgres? = nil
+    ) throws(LocalServerError) {
         installation = try PostgresInstallation.newest()
         ownDirectory = directory == nil ? try TemporaryDirectory(prefix: "dp") : nil
         let place = directory ?? ownDirectory?.path ?? "/tmp"
@@ -50,7 +53,11 @@ public final class LocalPostgres: Sendable {
         let socketPath = "\(place)/.s.PGSQL.5432"
         guard socketPath.utf8.count <= UnixSocket.longestPath else { throw .socketPathTooLong(socketPath) }
         if access("\(dataDirectory)/PG_VERSION", F_OK) != 0 {
-            try installation.initialize(dataDirectory)
+            if let primary {
+                try installation.copy(primary.socketDirectory, into: dataDirectory)
+            } else {
+                try installation.initialize(dataDirectory)
+            }
         }
         var options = ["listen_addresses": "", "unix_socket_directories": place, "port": "5432"]
         if !durable {
@@ -69,11 +76,13 @@ public final class LocalPostgres: Sendable {
         if isRunning { return }
         // At our own end nobody needs the data any more: QUIT ends all its processes at once.
         let fresh = try ChildProcess(installation.asServerUser(arguments), diesWithUs: nil, endSignal: SIGQUIT)
-        // The eighth line of the file says `ready`, in the words of PostgreSQL's own pg_ctl; the first one says of whom.
+        // The eighth line of the file says `ready`, or `standby` of a replica that takes questions, in the words of
+        // PostgreSQL's own pg_ctl; the first one says of whom.
         let file = "\(dataDirectory)/postmaster.pid"
         try UnixSocket.waitUntil(fresh, within: .seconds(60)) {
             let lines = readFile(file).split(separator: "\n", omittingEmptySubsequences: false)
-            return lines.count > 7 && lines[0] == "\(fresh.processID)" && lines[7].hasPrefix("ready")
+            return lines.count > 7 && lines[0] == "\(fresh.processID)"
+                && ["ready", "standby"].contains(lines[7].prefix { $0 != " " })
         }
         child.withLock { $0 = fresh }
     }

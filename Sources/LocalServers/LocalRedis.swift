@@ -20,11 +20,22 @@ public final class LocalRedis: Sendable {
     /// - Parameters:
     ///   - directory: where the socket and the log go; made where missing. Nil is a temporary one.
     ///   - port: a TCP port on 127.0.0.1 to listen on besides.
-    public static func start(directory: String? = nil, port: Int? = nil) throws(LocalServerError) -> LocalRedis {
-        try LocalRedis(directory: directory, port: port)
+    ///   - configuration: a file of its own, which the server may write to, as Sentinels do.
+    ///   - options: more of redis-server's, such as `--replicaof`.
+    public static func start(
+        directory: String? = nil, port: Int? = nil, configuration: String? = nil, options: [String] = []
+    ) throws(LocalServerError) -> LocalRedis {
+        try LocalRedis(directory: directory, port: port, configuration, options)
     }
 
-    private init(directory: String?, port: Int?) throws(LocalServerError) {
+    /// The same with a loopback TCP port that is free.
+    public static func startOnPort(options: [String] = []) throws(LocalServerError) -> LocalRedis {
+        try LocalRedis(directory: nil, port: LoopbackPorts.take(1)[0], nil, options)
+    }
+
+    private init(
+        directory: String?, port: Int?, _ configuration: String?, _ options: [String]
+    ) throws(LocalServerError) {
         let program = try findProgram("redis-server", package: "redis-server")
         ownDirectory = directory == nil ? try TemporaryDirectory(prefix: "dr") : nil
         let place = directory ?? ownDirectory?.path ?? "/tmp"
@@ -33,10 +44,12 @@ public final class LocalRedis: Sendable {
         guard socketPath.utf8.count <= UnixSocket.longestPath else { throw .socketPathTooLong(socketPath) }
         url = "unix://\(socketPath)"
         self.port = port
-        arguments = [
-            program, "--port", "\(port ?? 0)", "--bind", "127.0.0.1", "--unixsocket", socketPath, "--save", "",
-            "--appendonly", "no", "--daemonize", "no", "--dir", place,
+        let common = [
+            "--port", "\(port ?? 0)", "--bind", "127.0.0.1", "--unixsocket", socketPath, "--daemonize", "no", "--dir",
+            place,
         ]
+        let data = configuration == nil ? ["--save", "", "--appendonly", "no"] : []
+        arguments = [program] + (configuration.map { [$0] } ?? []) + common + data + options
         child = Mutex(try Self.launch(arguments, socketPath))
     }
 
@@ -50,6 +63,17 @@ public final class LocalRedis: Sendable {
 
     /// The server's process id; another one after `restart()`.
     public var processID: Int32 { child.withLock { $0.processID } }
+
+    /// Where it listens besides, as `DROVER_REDIS_URL` writes it; nil where that is nowhere.
+    public var endpoint: String? { port.map { "127.0.0.1:\($0)" } }
+
+    /// Gives it one command and returns what it answers, as `redis-cli` prints it; errors too.
+    @discardableResult
+    public func command(_ parts: String...) throws(LocalServerError) -> String {
+        let client = try findProgram("redis-cli", package: "redis-tools")
+        let output = try Command.runChecked([client, "-s", socketPath] + parts, within: .seconds(20))
+        return output.hasSuffix("\n") ? String(output.dropLast()) : output
+    }
 
     /// True until it has ended.
     public var isRunning: Bool { child.withLock { $0.isRunning } }

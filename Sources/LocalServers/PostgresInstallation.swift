@@ -58,6 +58,16 @@ struct PostgresInstallation: Sendable {
             ]), workingDirectory: "/", within: .seconds(120))
     }
 
+    /// Makes a standby's data from the server whose socket is in `socketDirectory`.
+    func copy(_ socketDirectory: String, into dataDirectory: String) throws(LocalServerError) {
+        try Command.runChecked(
+            asServerUser([
+                program("pg_basebackup"), "-h", socketDirectory, "-U", "postgres", "-D", dataDirectory, "-R", "-X",
+                "stream",
+                "--checkpoint=fast", "--no-sync",
+            ]), environment: ["PGOPTIONS": nil, "PGPASSWORD": nil], workingDirectory: "/", within: .seconds(120))
+    }
+
     /// The processes whose parent is `process`.
     static func children(of process: pid_t) -> [pid_t] {
         entries(of: "/proc").compactMap { pid_t($0) }.filter { parentAndState(of: $0)?.parent == process }

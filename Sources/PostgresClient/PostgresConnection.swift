@@ -14,25 +14,39 @@ public final class PostgresConnection {
     /// How long one call may take in microseconds. The server's own `statement_timeout`, where it is set, should be less.
     private let patience: Int64
 
-    /// Connects. `timeoutMilliseconds` bounds the connecting, all hosts of the address together (name resolution, which
-    /// libpq does inside, aside), and then each single call.
+    /// Connects. `connectMilliseconds` bounds the connecting to each server of the address (name resolution, which libpq
+    /// does inside, aside); without it the address's `connect_timeout` does, or 5 s, or 3 s where there are several.
+    /// `callMilliseconds` bounds each single call.
     public init(
-        _ address: PostgresAddress, cutOff: PostgresCutOff, connectMilliseconds: Int = 5_000,
+        _ address: PostgresAddress, cutOff: PostgresCutOff, connectMilliseconds: Int? = nil,
         callMilliseconds: Int = 30_000
     ) throws(PostgresError) {
         patience = Int64(callMilliseconds) * 1_000
         self.cutOff = cutOff
-        handle = try PostgresHandle.start(at: address)
-        let deadline = SystemClock.monotonicMicroseconds() + Int64(connectMilliseconds) * 1_000
+        var walk = ServerWalk(address, limitMilliseconds: connectMilliseconds)
+        var handle = try walk.begin()
         var waiting = PGRES_POLLING_WRITING
         while waiting != PGRES_POLLING_OK {
             let events = waiting == PGRES_POLLING_WRITING ? POLLOUT : POLLIN
-            try wait(for: events, until: deadline, "connecting to \(address.description)")
+            guard cutOff.wait(socket: handle.socket, events: events, deadline: walk.deadline) else {
+                guard !Self.isCutOff(cutOff), walk.skip() else {
+                    throw Self.overdue(cutOff, "connecting to \(address.description)")
+                }
+                handle = try walk.begin()
+                waiting = PGRES_POLLING_WRITING
+                continue
+            }
             waiting = PQconnectPoll(handle.pointer)
             if waiting == PGRES_POLLING_FAILED { throw handle.error }
+            _ = walk.hasGoneOn(handle)
         }
         PQsetnonblocking(handle.pointer, 1)
+        self.handle = handle
     }
+
+    /// The server process that the connection was told at its beginning. A pool in between tells a number of its own, so that
+    /// it differs from what the server calls `pg_backend_pid()`.
+    public var announcedProcess: Int32 { PQbackendPID(handle.pointer) }
 
     /// Runs one statement with parameters `$1`, `$2`, … as text, nil for NULL.
     @discardableResult
@@ -200,10 +214,18 @@ public final class PostgresConnection {
 
     private func wait(for events: Int32, until deadline: Int64, _ activity: String) throws(PostgresError) {
         if cutOff.wait(socket: handle.socket, events: events, deadline: deadline) { return }
-        if SystemClock.monotonicMicroseconds() >= cutOff.deadline {
-            throw PostgresError(.interrupted, "stopped while \(activity)")
-        }
-        throw PostgresError(.connection, "no answer in time while \(activity)")
+        throw Self.overdue(cutOff, activity)
+    }
+
+    private static func isCutOff(_ cutOff: PostgresCutOff) -> Bool {
+        SystemClock.monotonicMicroseconds() >= cutOff.deadline
+    }
+
+    /// Why a wait ended without its event.
+    private static func overdue(_ cutOff: PostgresCutOff, _ activity: String) -> PostgresError {
+        isCutOff(cutOff)
+            ? PostgresError(.interrupted, "stopped while \(activity)")
+            : PostgresError(.connection, "no answer in time while \(activity)")
     }
 }
 

@@ -51,6 +51,18 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         PostgresError(kind, sqlState: sqlState, message: message, constraint: constraint, advice: advice)
     }
 
+    /// Whether the connection on which it came is to be made anew: it is lost, its server is about to end it (57P01 to 57P05)
+    /// or speaks no more (08), or takes no writes since another one is the primary.
+    public var endsSession: Bool {
+        switch kind {
+        case .connection, .interrupted: true
+        default: isReadOnly || sqlState.hasPrefix("08") || sqlState.hasPrefix("57P")
+        }
+    }
+
+    /// Whether the server takes no writes (25006).
+    var isReadOnly: Bool { sqlState == "25006" }
+
     /// One line: what is wrong, and what to do next.
     public var description: String {
         let state = sqlState.isEmpty ? "" : " (SQLSTATE \(sqlState))"
@@ -119,9 +131,13 @@ extension PostgresError {
             state = String(word.dropLast())
             message = words.filter { $0 != word }.joined(separator: " ")
         }
+        // libpq's words where `target_session_attrs` asks for another kind of server; there is no code for it.
+        let hasNoPrimary = message.contains("session is read-only") || message.contains("server is in hot standby mode")
         self.init(
             state.isEmpty ? .connection : Self.kind(sqlState: state, constraint: nil), sqlState: state,
-            message: "cannot reach Postgres at \(address.description): \(address.redact(message))", constraint: nil)
+            message: "cannot reach Postgres at \(address.description): \(address.redact(message))", constraint: nil,
+            advice: hasNoPrimary && state.isEmpty
+                ? "No server of the address takes writes: promote a replica, or add the primary's host." : nil)
     }
 
     /// Whether `word` is `28P01:` or the like: five digits and capitals, a digit first, and a colon.

@@ -11,9 +11,12 @@ struct PostgresHandle: ~Copyable {
         self.address = address
     }
 
-    /// Begins to connect. Throws only where memory is short or the address is nonsense.
-    static func start(at address: PostgresAddress) throws(PostgresError) -> PostgresHandle {
-        guard let pointer = address.withConnectionParameters({ PQconnectStartParams($0, $1, 1) }) else {
+    /// Begins to connect, to one of `servers` where the address names several. Throws only where memory is short or the
+    /// address is nonsense.
+    static func start(
+        at address: PostgresAddress, _ servers: ArraySlice<PostgresServer>
+    ) throws(PostgresError) -> PostgresHandle {
+        guard let pointer = address.withConnectionParameters(servers, { PQconnectStartParams($0, $1, 1) }) else {
             throw PostgresError(.connection, "no memory for a connection to Postgres")
         }
         let handle = PostgresHandle(pointer, address)

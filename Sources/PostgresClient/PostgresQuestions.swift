@@ -15,7 +15,9 @@ public final class PostgresQuestions {
     /// Bytes of SQL and parameters that may wait.
     public static let queueLimitBytes = 1 << 20
 
-    private static let connectMilliseconds = 5_000
+    /// A connection that is younger than this, in microseconds, is kept where its server takes no writes: making it anew has
+    /// just been of no help.
+    private static let readOnlyPatience: Int64 = 5_000_000
 
     private struct Question {
         let sql: String
@@ -39,6 +41,8 @@ public final class PostgresQuestions {
         var preparations = 0
         /// The SQL that is being prepared for the first question.
         var preparing: String?
+        /// When it was connected, in monotonic microseconds.
+        var connectedAt: Int64 = 0
         init(_ handle: consuming PostgresHandle) { self.handle = handle }
     }
 
@@ -50,6 +54,8 @@ public final class PostgresQuestions {
     private let address: PostgresAddress
     private var phase = Phase.waiting
     private var link: Link?
+    /// The present attempt to connect.
+    private var walk: ServerWalk
     /// In order of asking; the first is the one under way while `busy`.
     private var queue: [Question] = []
     private var queueBytes = 0
@@ -74,6 +80,7 @@ public final class PostgresQuestions {
     public init(loop: EventLoop, address: PostgresAddress) {
         self.loop = loop
         self.address = address
+        walk = ServerWalk(address)
         retryTimer = LoopTimer(loop: loop) { [weak self] in self?.retryIsDue() }
         deadlineTimer = LoopTimer(loop: loop) { [weak self] in self?.deadlineIsDue() }
         connect()
@@ -129,9 +136,14 @@ public final class PostgresQuestions {
 
     private func connect() {
         phase = .connecting
+        walk = ServerWalk(address)
+        beginToConnect()
+    }
+
+    private func beginToConnect() {
         do {
-            link = Link(try PostgresHandle.start(at: address))
-            retryTimer?.start(afterMilliseconds: Self.connectMilliseconds)
+            link = Link(try walk.begin())
+            retryTimer?.start(afterMilliseconds: walk.limitMilliseconds)
             try watch(.writable)
         } catch {
             lost(error)
@@ -143,7 +155,9 @@ public final class PostgresQuestions {
         link.poll?.close()
         link.poll = nil
         do throws(PostgresError) {
-            switch PQconnectPoll(link.handle.pointer) {
+            let status = PQconnectPoll(link.handle.pointer)
+            if walk.hasGoneOn(link.handle) { retryTimer?.start(afterMilliseconds: walk.limitMilliseconds) }
+            switch status {
             case PGRES_POLLING_READING: try watch(.readable)
             case PGRES_POLLING_WRITING: try watch(.writable)
             case PGRES_POLLING_OK: try connected(link)
@@ -158,6 +172,7 @@ public final class PostgresQuestions {
         PQsetnonblocking(link.handle.pointer, 1)
         try watch(.readable)
         retryTimer?.stop()
+        link.connectedAt = SystemClock.monotonicMicroseconds()
         delay.reset()
         lastError = nil
         phase = .idle
@@ -200,6 +215,11 @@ public final class PostgresQuestions {
         switch phase {
         case .waiting: connect()
         case .connecting:
+            // libpq would stay with a server that does not answer.
+            if walk.skip() {
+                unlink()
+                return beginToConnect()
+            }
             lost(PostgresError(.connection, "no answer in time while connecting to \(address.description)"))
         case .idle, .busy, .closed: break
         }
@@ -259,6 +279,7 @@ public final class PostgresQuestions {
                         .failure(link.handle.error)
                     }
                 (rows, refusal) = (nil, nil)
+                if case .failure(let error) = answer, isEnd(of: link, error) { throw error }
                 phase = .idle
                 if isAskedAgain(answer, link) { return sendNext() }
                 answerFirst(answer)
@@ -272,6 +293,14 @@ public final class PostgresQuestions {
                 throw PostgresError(.schema, "a question cannot be a COPY")
             }
         }
+    }
+
+    /// Whether an answer says that the connection is of no more use: the server ends it, or it takes no writes (any more),
+    /// and another of the address has become the primary, or will.
+    private func isEnd(of link: Link, _ error: PostgresError) -> Bool {
+        guard error.endsSession else { return false }
+        return !error.isReadOnly
+            || SystemClock.monotonicMicroseconds() - link.connectedAt >= Self.readOnlyPatience
     }
 
     /// Whether the first question goes on: what it needs was prepared just now, or is to be prepared anew, because tables

@@ -81,6 +81,12 @@ public struct RedisCommands: Sendable {
         for part in parts { argument(part) }
     }
 
+    /// A whole command in the protocol's own bytes.
+    mutating func appendCommand(_ command: ArraySlice<UInt8>) {
+        count += 1
+        bytes.append(contentsOf: command)
+    }
+
     @inline(__always)
     private mutating func end() {
         bytes.append(0x0D)

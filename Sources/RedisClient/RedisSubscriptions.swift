@@ -13,103 +13,83 @@ public final class RedisSubscriptions {
         case sharded
     }
 
-    /// How often a silent server must show that it is there, in milliseconds; a frozen one is noticed by the connection's
-    /// own deadline for replies.
-    private static let probeMilliseconds = 2_000
-    /// Channels in one command.
-    private static let batch = 500
+    private enum Backend {
+        case server(ServerSubscriptions)
+        case sharded(ShardedSubscriptions)
+    }
 
-    private let kind: Kind
-    private var connection: RedisConnection?
-    private var timer: LoopTimer?
-    /// Channels that are wanted, and whether their subscription stands.
-    private var channels: [String: Bool] = [:]
-    /// Subscriptions that have come to stand since they were last told.
-    private var standing: [String] = []
-    /// These subscriptions stand from now on, for the first time or again.
+    private let backend: Backend
+    /// These subscriptions stand from now on, for the first time or again: Redis has confirmed them.
     public var onStanding: (([String]) -> Void)?
-    /// These do not stand any more: what is published meanwhile is missed.
+    /// These do not stand any more: what is published meanwhile is missed. Told as soon as their connection or their slot
+    /// is gone, not for channels that were unsubscribed.
     public var onLost: (([String]) -> Void)?
 
-    /// Starts connecting. `received` gets each message, in memory that is only lent.
+    /// Starts connecting. `received` gets each message, in memory that is only lent; one may still come for a channel that
+    /// was unsubscribed a moment ago.
     public init(
         loop: EventLoop, deployment: RedisDeployment, kind: Kind,
         received: @escaping (_ channel: Span<UInt8>, _ payload: Span<UInt8>) -> Void
     ) {
-        self.kind = kind
-        connection = RedisConnection(loop: loop, address: deployment.addresses[0], published: received) {
-            [unowned self] isReady in connectionChanged(isReady)
+        if case .cluster(let seeds) = deployment, kind == .sharded {
+            let sharded = ShardedSubscriptions(loop: loop, seeds: seeds, received: received)
+            backend = .sharded(sharded)
+            sharded.onStanding = { [unowned self] in onStanding?($0) }
+            sharded.onLost = { [unowned self] in onLost?($0) }
+        } else {
+            let server = ServerSubscriptions(
+                loop: loop, deployment: deployment, isSharded: kind == .sharded, received: received)
+            backend = .server(server)
+            server.onStanding = { [unowned self] in onStanding?($0) }
+            server.onLost = { [unowned self] in onLost?($0) }
         }
-        connection?.confirmed = { [unowned self] channel in confirmed(channel) }
-        connection?.allRead = { [unowned self] in tellStanding() }
-        timer = LoopTimer(loop: loop) { [unowned self] in probe() }
-        timer?.start(afterMilliseconds: Self.probeMilliseconds, everyMilliseconds: Self.probeMilliseconds)
     }
 
-    /// Whether there is a connection to be told over.
-    public var isConnected: Bool { connection?.isReady == true }
+    /// Whether there are connections to be told over.
+    public var isConnected: Bool {
+        switch backend {
+        case .server(let server): server.isConnected
+        case .sharded(let sharded): sharded.isConnected
+        }
+    }
 
     /// How many channels are wanted.
-    public var count: Int { channels.count }
+    public var count: Int {
+        switch backend {
+        case .server(let server): server.count
+        case .sharded(let sharded): sharded.count
+        }
+    }
 
     /// Listens to these, too; those that are listened to already are passed over.
-    public func subscribe(_ wanted: [String]) {
-        let new = wanted.filter { channels.updateValue(channels[$0] ?? false, forKey: $0) == nil }
-        send("SUBSCRIBE", new)
+    public func subscribe(_ channels: [String]) {
+        switch backend {
+        case .server(let server): server.subscribe(channels)
+        case .sharded(let sharded): sharded.subscribe(channels)
+        }
     }
 
     /// Listens to these no more.
-    public func unsubscribe(_ unwanted: [String]) {
-        let known = unwanted.filter { channels.removeValue(forKey: $0) != nil }
-        send("UNSUBSCRIBE", known)
+    public func unsubscribe(_ channels: [String]) {
+        switch backend {
+        case .server(let server): server.unsubscribe(channels)
+        case .sharded(let sharded): sharded.unsubscribe(channels)
+        }
     }
 
     /// Writes what was asked for since the last call.
     public func flush() {
-        connection?.flush()
+        switch backend {
+        case .server(let server): server.flush()
+        case .sharded(let sharded): sharded.flush()
+        }
     }
 
     /// Ends all subscriptions for good.
     public func close() {
-        channels = [:]
-        timer?.close()
-        connection?.close()
-    }
-
-    private func send(_ command: String, _ names: [String]) {
-        guard let connection, connection.isReady else { return }
-        let command = kind == .sharded ? "S" + command : command
-        for start in stride(from: 0, to: names.count, by: Self.batch) {
-            connection.push([command] + names[start..<min(start + Self.batch, names.count)])
+        switch backend {
+        case .server(let server): server.close()
+        case .sharded(let sharded): sharded.close()
         }
-    }
-
-    private func connectionChanged(_ isReady: Bool) {
-        if isReady { return send("SUBSCRIBE", Array(channels.keys)) }
-        standing.removeAll()
-        let lost = channels.filter(\.value).map(\.key)
-        for channel in lost { channels[channel] = false }
-        if !lost.isEmpty { onLost?(lost) }
-    }
-
-    private func confirmed(_ channel: String) {
-        guard channels[channel] == false else { return }
-        channels[channel] = true
-        standing.append(channel)
-    }
-
-    private func tellStanding() {
-        guard !standing.isEmpty else { return }
-        let told = standing
-        standing.removeAll()
-        onStanding?(told)
-    }
-
-    private func probe() {
-        guard let connection, connection.isReady else { return }
-        // Such as those that a user without the right to them was refused: Redis stays up, and is asked again.
-        send("SUBSCRIBE", channels.filter { !$0.value }.map(\.key))
-        connection.send(["PING"]) { _ in }
-        connection.flush()
     }
 }

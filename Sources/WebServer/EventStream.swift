@@ -7,7 +7,7 @@ import EventLoop
 enum EventStream {
     /// The members of a push or an answer that give an event its name; others are `message`.
     private static let names: [StaticString] = [
-        "positions", "status", "left", "events", "arrivals", "expiring", "subscribed", "error",
+        "positions", "status", "left", "events", "arrivals", "expiring", "recovered", "subscribed", "error",
     ]
 
     /// A comment: what keeps proxies and clients from taking a quiet stream for a dead one.

@@ -1,5 +1,5 @@
-/// The listening socket: ours, because Debian's libwebsockets cannot share a port, which several processes will need;
-/// its connections are handed over by adoption.
+/// Accepts on a listening socket of ours, because Debian's libwebsockets cannot share a port, which several processes
+/// need; its connections are handed over by adoption.
 import EventLoop
 import Glibc
 
@@ -15,36 +15,19 @@ struct Arrival {
     var headBytes = 0
 }
 
-/// Accepts connections on a TCP port.
+/// Accepts connections on one listening socket.
 final class Listener {
-    let port: UInt16
     private let descriptor: Int32
+    private let ownsDescriptor: Bool
     private var poll: LoopPoll?
 
-    /// Listens; `accepted` gets each new connection, whose descriptor it then owns.
+    /// Accepts; `accepted` gets each new connection, whose descriptor it then owns. Several processes may accept on one
+    /// socket: each connection comes to one of them.
     init(
-        loop: EventLoop, address: String, port: UInt16, accepted: @escaping (Arrival) -> Void
+        loop: EventLoop, descriptor: Int32, ownsDescriptor: Bool, accepted: @escaping (Arrival) -> Void
     ) throws(WebServerError) {
-        let isIPv6 = address.contains(":")
-        let family = isIPv6 ? AF_INET6 : AF_INET
-        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0)
         self.descriptor = descriptor
-        guard descriptor >= 0 else { throw Self.error("open a socket", address, port) }
-        // A restart must not wait for the connections of the process before it. Not SO_REUSEPORT: as long as one process
-        // serves a port, a second one on it is a mistake that should be told.
-        var on: Int32 = 1
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        guard let bound = Self.bind(descriptor, address: address, port: port, isIPv6: isIPv6) else {
-            let error = Self.error("listen on", address, port)
-            Glibc.close(descriptor)
-            throw error
-        }
-        self.port = bound
-        guard listen(descriptor, 4_096) == 0 else {
-            let error = Self.error("listen on", address, port)
-            Glibc.close(descriptor)
-            throw error
-        }
+        self.ownsDescriptor = ownsDescriptor
         do {
             poll = try LoopPoll(loop: loop, descriptor: descriptor) { _ in
                 // At most 64 a wake-up, so that a storm of connects does not starve those who are in.
@@ -60,7 +43,7 @@ final class Listener {
                 }
             }
         } catch {
-            Glibc.close(descriptor)
+            if ownsDescriptor { Glibc.close(descriptor) }
             throw WebServerError(description: "cannot watch the listening socket: \(error)")
         }
         poll?.watch(.readable)
@@ -73,40 +56,10 @@ final class Listener {
         }
     }
 
-    /// Stops accepting.
+    /// Stops accepting. What waits in the queue of a socket that others hold as well stays there for them.
     func close() {
         poll?.close()
         poll = nil
-        Glibc.close(descriptor)
-    }
-
-    /// Binds and returns the port in use; nil with `errno` set where that fails.
-    private static func bind(_ descriptor: Int32, address: String, port: UInt16, isIPv6: Bool) -> UInt16? {
-        func bound<Address>(_ value: inout Address) -> Bool {
-            var length = socklen_t(MemoryLayout<Address>.size)
-            return withUnsafeMutablePointer(to: &value) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    Glibc.bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-                }
-            }
-        }
-        if isIPv6 {
-            var value = sockaddr_in6()
-            value.sin6_family = sa_family_t(AF_INET6)
-            value.sin6_port = port.bigEndian
-            guard inet_pton(AF_INET6, address, &value.sin6_addr) == 1, bound(&value) else { return nil }
-            return UInt16(bigEndian: value.sin6_port)
-        }
-        var value = sockaddr_in()
-        value.sin_family = sa_family_t(AF_INET)
-        value.sin_port = port.bigEndian
-        guard inet_pton(AF_INET, address, &value.sin_addr) == 1, bound(&value) else { return nil }
-        return UInt16(bigEndian: value.sin_port)
-    }
-
-    private static func error(_ what: String, _ address: String, _ port: UInt16) -> WebServerError {
-        let reason = String(cString: strerror(errno))
-        return WebServerError(
-            description: "cannot \(what) \(address):\(port): \(reason). Choose another with DROVER_LISTEN=ADDRESS:PORT")
+        if ownsDescriptor { Glibc.close(descriptor) }
     }
 }

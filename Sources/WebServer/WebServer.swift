@@ -10,6 +10,9 @@ public struct WebServerConfiguration: Sendable {
     public var address = "127.0.0.1"
     /// 0 takes any free port.
     public var port: UInt16 = 8_080
+    /// Listening sockets that somebody else opened and keeps: nothing is opened then, and nothing is accepted until
+    /// `WebServer.startAccepting(on:)` says on which.
+    public var inheritedSockets: [Int32] = []
     /// The largest request body.
     public var maximumBodyBytes = 1 << 20
     /// The largest WebSocket message from a client, by path.
@@ -56,7 +59,8 @@ public final class WebServer {
     public private(set) var port: UInt16 = 0
     private var context: OpaquePointer?
     var vhost: OpaquePointer?
-    private var listener: Listener?
+    /// By the number of their socket.
+    private var listeners: [Int: Listener] = [:]
     var door: FrontDoor?
     var counts = ConnectionCounts()
     private var certificate: CertificateWatch?
@@ -97,14 +101,13 @@ public final class WebServer {
         if let files = configuration.certificate { certificate = try CertificateWatch(files) }
         try createContext()
         door = makeDoor()
-        do {
-            listener = try Listener(loop: loop, address: configuration.address, port: configuration.port) {
-                [unowned self] arrival in welcome(arrival)
-            }
-        } catch {
-            throw error
+        if let inherited = configuration.inheritedSockets.first {
+            port = ListeningSockets.port(of: inherited)
+        } else {
+            let sockets = try ListeningSockets(address: configuration.address, port: configuration.port)
+            port = sockets.port
+            try listen(on: 0, sockets.descriptors[0], ownsDescriptor: true)
         }
-        port = listener?.port ?? 0
         secondTimer = LoopTimer(loop: loop) { [unowned self] in everySecond() }
         secondTimer?.start(afterMilliseconds: 1_000, everyMilliseconds: 1_000)
     }
@@ -175,6 +178,27 @@ public final class WebServer {
                     return lws_create_vhost(context, &info)
                 }
             }
+        }
+    }
+
+    // MARK: Sockets
+
+    /// Accepts on an inherited socket, by its place in `inheritedSockets`, until told otherwise.
+    public func startAccepting(on number: Int) throws(WebServerError) {
+        guard !isStopping, listeners[number] == nil, configuration.inheritedSockets.indices.contains(number) else {
+            return
+        }
+        try listen(on: number, configuration.inheritedSockets[number], ownsDescriptor: false)
+    }
+
+    /// Accepts nothing more on an inherited socket: somebody else does.
+    public func stopAccepting(on number: Int) {
+        listeners.removeValue(forKey: number)?.close()
+    }
+
+    private func listen(on number: Int, _ descriptor: Int32, ownsDescriptor: Bool) throws(WebServerError) {
+        listeners[number] = try Listener(loop: loop, descriptor: descriptor, ownsDescriptor: ownsDescriptor) {
+            [unowned self] arrival in welcome(arrival)
         }
     }
 
@@ -308,8 +332,8 @@ public final class WebServer {
 
     /// Accepts nothing more; connections go on.
     public func stopAccepting() {
-        listener?.close()
-        listener = nil
+        for listener in listeners.values { listener.close() }
+        listeners = [:]
     }
 
     /// Tells every WebSocket 1001, waits for their answers up to `milliseconds`, then destroys the context. When

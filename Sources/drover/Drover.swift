@@ -10,8 +10,8 @@ struct Drover: ParsableCommand {
         commandName: "drover",
         abstract: "A realtime telemetry and tracking gateway: drivers' pings to live maps and to Postgres.",
         subcommands: [
-            Serve.self, Demo.self, Migrate.self, Check.self, Key.self, Partitions.self, Erase.self, Replay.self,
-            Simulate.self,
+            Serve.self, Demo.self, Migrate.self, Check.self, Key.self, Partitions.self, Nodes.self, Erase.self,
+            Replay.self, Simulate.self,
         ])
 
     /// Errors are one line on standard error and a non-zero exit, whatever went wrong.

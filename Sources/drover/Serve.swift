@@ -10,7 +10,8 @@ struct Serve: ParsableCommand {
         abstract: "Run the gateway.",
         discussion: """
             Settings come from --config, then DROVER_… variables, then flags. It starts without Postgres and Redis, \
-            says what is degraded at /readyz, and keeps trying. SIGTERM ends it in order within five seconds.
+            says what is degraded at /readyz, and keeps trying. SIGTERM ends it in order within five seconds. With \
+            --workers 2 or more, SIGHUP replaces the workers one by one: they read the configuration anew.
             """)
 
     @OptionGroup var options: ConfigurationOptions
@@ -18,14 +19,33 @@ struct Serve: ParsableCommand {
     @Option(help: "Address and port, such as 127.0.0.1:8080; port 0 takes any.")
     var listen: String?
 
+    @Option(help: "Processes that serve it: a number, or auto for as many as there are cores.")
+    var workers: String?
+
     func run() throws {
-        let configuration = try options.load(listen.map { ["listen=\($0)"] } ?? [])
-        let log = makeLogger(configuration.logLevel)
-        let process = try GatewayProcess(configuration, log: log)
+        let configuration = try load()
+        var log = makeLogger(configuration.logLevel)
+        if let seat = try WorkerSeat(environment: ProcessInfo.processInfo.environment) {
+            log[metadataKey: "worker"] = "\(seat.number)"
+            try serve(GatewayProcess(configuration, seat: seat, log: log))
+        } else if configuration.workerCount > 1 {
+            let code = try Supervisor(configuration, log: log, load: load).run()
+            if code != 0 { throw ExitCode(code) }
+        } else {
+            try serve(GatewayProcess(configuration, log: log))
+        }
+    }
+
+    private func serve(_ process: GatewayProcess) throws {
         if case .failed(let reason) = process.run() {
             FileHandle.standardError.write(Data("drover: \(reason)\n".utf8))
             throw ExitCode(74)
         }
+    }
+
+    /// Reads the configuration, as often as it is asked for.
+    private func load() throws -> Configuration {
+        try options.load((listen.map { ["listen=\($0)"] } ?? []) + (workers.map { ["workers=\($0)"] } ?? []))
     }
 }
 

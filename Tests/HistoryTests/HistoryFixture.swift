@@ -42,15 +42,20 @@ final class HistoryFixture {
     private let ownsServer: Bool
     private var admin: PostgresConnection?
 
-    /// With a server of its own where the test stops or freezes it.
-    init(ownServer: Bool = false) throws {
+    /// With a server of its own where the test stops or freezes it; or another journal over the database of `other`.
+    init(ownServer: Bool = false, segmentBytes: Int = 16 << 20, beside other: HistoryFixture? = nil) throws {
         ownsServer = ownServer
-        server = try ownServer ? LocalPostgres.start() : SharedPostgres.server.get()
-        database = "t\(SystemClock.monotonicMicroseconds())_\(Int.random(in: 0..<1_000_000))"
-        try server.createDatabase(database)
+        if let other {
+            (server, database) = (other.server, other.database)
+        } else {
+            server = try ownServer ? LocalPostgres.start() : SharedPostgres.server.get()
+            database = "t\(SystemClock.monotonicMicroseconds())_\(Int.random(in: 0..<1_000_000))"
+            try server.createDatabase(database)
+        }
         url = server.url(database: database)
         directory = try TemporaryDirectory(prefix: "dh")
-        journal = try Journal(configuration: JournalConfiguration(directory: directory.path), onProgress: {})
+        journal = try Journal(
+            configuration: JournalConfiguration(directory: directory.path, segmentBytes: segmentBytes), onProgress: {})
         configuration = HistoryConfiguration(postgresURL: url, nodeID: journal.nodeID)
         configuration.batchMilliseconds = 20
         configuration.retryMilliseconds = 10...200

@@ -12,7 +12,7 @@ extension Integration {
         @Test(arguments: [
             [], ["serve"], ["demo"], ["migrate"], ["check"], ["key"], ["key", "create"], ["key", "list"],
             ["key", "revoke"], ["partitions"], ["partitions", "list"], ["partitions", "maintain"],
-            ["partitions", "archive"], ["replay"], ["simulate"],
+            ["partitions", "archive"], ["nodes"], ["nodes", "list"], ["nodes", "retire"], ["replay"], ["simulate"],
         ])
         func `every command has help`(words: [String]) throws {
             let result = try Command.run([droverProgram] + words + ["--help"])
@@ -116,7 +116,7 @@ extension Integration {
         @Test func `migrate makes the schema once`() throws {
             let gateway = try RunningGateway(starts: false)
             gateway.set("postgres.schema", "Tracking room")
-            #expect(try gateway.drover("migrate").output == "applied 1, 2, 3, 4, 5\n")
+            #expect(try gateway.drover("migrate").output == "applied 1, 2, 3, 4, 5, 6\n")
             #expect(try gateway.drover("migrate").output == "nothing to do\n")
             let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'Tracking room'"
             #expect(try gateway.count(tables) >= 5)

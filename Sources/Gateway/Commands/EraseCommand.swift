@@ -37,10 +37,8 @@ public struct EraseCommand {
 
     /// No erasure waits for this node's journal any more: it is gone for good. Returns what to tell.
     public func forgetNode(_ node: String) throws -> String {
-        let removed = try connection.query(
-            "DELETE FROM \(schema).ingest_checkpoints WHERE node_id = $1", [node]
-        ).affected
-        guard removed == 1 else { throw CommandError("no journal with the node id \(node) is known") }
+        try NodeRetirement.retire(
+            node: node, connection: connection, schema: configuration.postgresSchema, isForced: true)
         return "no erasure waits for node \(node) any more"
     }
 

@@ -73,6 +73,7 @@ extension Configuration {
     }
 
     private func checkPostgres() throws -> String {
+        let addresses = try checkPostgresAddresses()
         let connection = try connectDirectly()
         let version = try connection.query("SHOW server_version_num").integer(0, 0) ?? 0
         guard version >= 140_000 else { throw CommandError("the server is \(version / 10_000); 14 or newer is needed") }
@@ -85,7 +86,7 @@ extension Configuration {
         } catch {
             throw CommandError("\(error.message). Run: drover migrate")
         }
-        return "PostgreSQL \(version / 10_000), schema \(postgresSchema) is up to date"
+        return "PostgreSQL \(version / 10_000), schema \(postgresSchema) is up to date\(addresses)"
     }
 
     private func checkArchive() throws -> String {

@@ -5,12 +5,16 @@
 public struct Configuration: Sendable, Equatable {
     /// Address and port to listen on.
     public var listen = "127.0.0.1:8080"
+    /// How many processes serve it: a number, or `auto` for as many as there are cores.
+    public var workers = "1"
     /// Where Redis is.
     public var redisURL = "redis://127.0.0.1:6379/0"
     /// Key of a driver's hash; `{id}` stands for the driver.
     public var redisLocationKey = "driver:{id}:location"
     /// Channel that a driver's positions are published on.
     public var redisLocationChannel = "driver:{id}:location"
+    /// For how long a driver is listened to after its last viewer, in seconds.
+    public var liveInterestLingerSeconds = 60
     /// How positions are published: `plain` or `sharded`.
     public var redisPubsub = "plain"
     /// What a driver's hash holds, as a field layout.
@@ -50,6 +54,8 @@ public struct Configuration: Sendable, Equatable {
     public var historyBatchRecords = 20_000
     /// Longest wait for a batch to fill, in milliseconds.
     public var historyBatchMilliseconds = 200
+    /// How long pings that Postgres has stay in the journal, in seconds.
+    public var historyKeepSeconds = 0
     /// Partitions made ahead, in days.
     public var historyPartitionsAheadDays = 2
     /// Whether `serve` applies missing migrations.

@@ -122,6 +122,7 @@ extension Configuration {
             }
         }
         _ = try listenAddress()
+        _ = try WorkerCount(workers)
     }
 
     /// The address and port of `listen`.

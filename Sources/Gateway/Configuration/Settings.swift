@@ -95,6 +95,7 @@ enum Settings {
     static func all() -> [Setting] {
         [
             .text("listen", \.listen, "address and port of HTTP and WebSocket"),
+            .text("workers", \.workers, "processes that serve it, or auto"),
             .text(
                 "redis.url", \.redisURL,
                 "redis://[user:password@]host[:port][/database] or unix:///path[?db=number]"),
@@ -134,6 +135,9 @@ enum Settings {
             .integer("history.batch_records", \.historyBatchRecords, 1...100_000, "rows", "most rows in one COPY"),
             .integer(
                 "history.batch_ms", \.historyBatchMilliseconds, 1...900, "ms", "longest wait for a batch to fill"),
+            .integer(
+                "history.keep_s", \.historyKeepSeconds, 0...3_600, "s",
+                "life in the journal of pings that Postgres has"),
             .integer(
                 "history.partitions_ahead_days", \.historyPartitionsAheadDays, 0...60, "days", "partitions made ahead"),
             .flag("history.migrate", \.historyMigrate, "apply missing migrations at start"),
@@ -193,6 +197,9 @@ enum Settings {
             .integer(
                 "live.replay_mib", \.liveReplayMiB, 1...16_384, "MiB",
                 "most memory for what returning viewers are told again"),
+            .integer(
+                "live.interest_linger_s", \.liveInterestLingerSeconds, 0...600, "s",
+                "how long other gateways' positions of a driver are listened to after its last viewer"),
             .integer(
                 "live.slow_viewer_s", \.liveSlowViewerSeconds, 1...600, "s",
                 "how long a viewer may leave its socket full"),

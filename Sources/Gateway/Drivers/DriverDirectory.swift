@@ -46,7 +46,27 @@ final class DriverDirectory {
 
     /// Calls `then` once all `ids` are in the pipeline: at once where they are.
     func load(_ ids: [DriverID], then: @escaping () -> Void) {
-        let missing = Set(ids.filter { pipeline.drivers.index(of: $0) == nil })
+        lookUp(Set(ids.filter { pipeline.drivers.index(of: $0) == nil }), then)
+    }
+
+    /// Calls `then` once all `ids` are in the pipeline, and no more than so many seconds behind what other gateways know of
+    /// them, as far as the hashes have it: at once where they are.
+    func refresh(
+        _ ids: [DriverID], within seconds: Int32 = Recency.freshness, then: @escaping () -> Void
+    ) {
+        let outdated = ids.filter { id in
+            guard let driver = pipeline.drivers.index(of: id) else { return true }
+            return !pipeline.recency.isCurrent(driver, within: seconds)
+        }
+        lookUp(Set(outdated), then)
+    }
+
+    /// Reads the hashes of drivers in any case.
+    func reread(_ ids: [DriverID], then: @escaping () -> Void) {
+        lookUp(Set(ids), then)
+    }
+
+    private func lookUp(_ missing: Set<DriverID>, _ then: @escaping () -> Void) {
         if missing.isEmpty { return then() }
         let waiter = waiters.firstIndex { $0 == nil } ?? waiters.count
         if waiter == waiters.count { waiters.append(nil) }
@@ -65,7 +85,7 @@ final class DriverDirectory {
         wanted.removeFirst(ids.count)
         lookInRedis(ids) { [weak self] found in
             guard let self else { return }
-            let rest = ids.filter { found[$0] == nil }
+            let rest = ids.filter { found[$0] == nil && self.pipeline.drivers.index(of: $0) == nil }
             lookInPostgres(rest) { [weak self] past in self?.finish(ids, found, past) }
         }
     }
@@ -73,14 +93,20 @@ final class DriverDirectory {
     private func finish(_ ids: [DriverID], _ found: [DriverID: Position], _ past: [DriverID: [Position]]) {
         var ready: [() -> Void] = []
         let erasures = erasures()
+        let now = SystemClock.wallMicroseconds()
         for id in ids {
+            let isNew = pipeline.drivers.index(of: id) == nil
             let driver = pipeline.addDriver(id)
+            pipeline.recency.heard(driver)
             if var position = found[id], erasures?.hidesAll(of: id) != true {
-                // The hash holds milliseconds. The very fix is remembered, and nothing from within its millisecond is
-                // taken for newer, so that a repetition of a finer one is not accepted again.
-                pipeline.recall(position, isLate: true, of: driver)
-                position.recordedAt += 999
-                pipeline.recall(position, isLate: false, of: driver)
+                if isNew {
+                    // As `follow`, without being news to anybody.
+                    pipeline.recall(position, isLate: true, of: driver)
+                    position.recordedAt += 999
+                    pipeline.recall(position, isLate: false, of: driver)
+                } else {
+                    pipeline.follow(hashed: position, of: driver, now: now)
+                }
             }
             // Oldest first, so that the judge's ring ends with the newest.
             for position in past[id]?.reversed() ?? [] where erasures?.hides(position, of: id) != true {

@@ -29,6 +29,7 @@ struct ErasureRequest {
                 jsonb_build_object('erasure', id, 'keeps_registration', keeps_registration), $8 FROM made),
         node AS (
             INSERT INTO \(schema).ingest_checkpoints (node_id, lsn) SELECT $9::text, 0 WHERE $9::text IS NOT NULL
+                AND NOT EXISTS (SELECT FROM \(schema).ingest_checkpoints WHERE node_id = $9::text)
             ON CONFLICT DO NOTHING)
         UPDATE \(schema).driver_devices SET revoked_at = now()
         WHERE driver_id = $2 AND revoked_at IS NULL AND NOT $5::boolean RETURNING id

@@ -91,10 +91,19 @@ struct ErasureStore {
         }
     }
 
-    /// Makes the node known as one whose journal may hold pings, if it is not; `then` hears whether it is now.
-    func register(node: String, then: @escaping (Bool) -> Void) {
-        let sql = "INSERT INTO \(schema).ingest_checkpoints (node_id, lsn) VALUES ($1, 0) ON CONFLICT DO NOTHING"
-        postgres.askNow(sql, [node]) { answer in then((try? answer.get()) != nil) }
+    /// Makes the node known as one whose journal may hold pings, if it is not, and notes that it is there, on the machine
+    /// `host`; `then` hears whether it is known now. Never waits for the history's writer: where that has the row, it is
+    /// heard of anyway.
+    func register(node: String, host: String, then: @escaping (Bool) -> Void) {
+        let table = "\(schema).ingest_checkpoints"
+        let sql = """
+            WITH present AS (SELECT node_id FROM \(table) WHERE node_id = $1 FOR UPDATE SKIP LOCKED),
+            heard AS (
+                UPDATE \(table) c SET heard_at = now(), host = $2 FROM present WHERE c.node_id = present.node_id)
+            INSERT INTO \(table) (node_id, lsn, host)
+            SELECT $1, 0, $2 WHERE NOT EXISTS (SELECT FROM \(table) WHERE node_id = $1) ON CONFLICT DO NOTHING
+            """
+        postgres.askNow(sql, [node, host]) { answer in then((try? answer.get()) != nil) }
     }
 
     /// The node holds nothing any more of what the erasure takes away, and has taken so many keys out of Redis.

@@ -5,6 +5,7 @@
 /// `access.refresh_s`. All questions go over one connection, so the answers come in the order of asking: what was asked
 /// about a driver before an erasure ended is answered before its end is seen here.
 import EventLoop
+import Glibc
 import Journal
 import RedisClient
 import Synchronization
@@ -37,6 +38,9 @@ final class ErasureWatch {
     private var reach: [DriverID: Microseconds] = [:]
     /// Whether Postgres knows of this gateway, so that an erasure waits for it.
     private(set) var isRegistered = false
+    /// When Postgres was told last that this gateway is there, in monotonic microseconds, and on which machine that is.
+    private var toldPresence: Int64 = 0
+    private let host = machineName()
     private var isLooking = false
     private var mustLookAgain = false
     private var timer: LoopTimer?
@@ -86,6 +90,19 @@ final class ErasureWatch {
 
     // MARK: Looking
 
+    /// What is due every second while Postgres is there. Right after a first start its tables may not be.
+    func everySecond() {
+        if !isRegistered { return look() }
+        let now = SystemClock.monotonicMicroseconds()
+        if now - toldPresence >= NodeRetirement.heartbeatSeconds * 1_000_000 { tellPresence() }
+    }
+
+    /// So that an erasure waits for this gateway, and that it is known to be there.
+    private func tellPresence() {
+        toldPresence = SystemClock.monotonicMicroseconds()
+        store.register(node: node, host: host) { [weak self] isDone in self?.isRegistered = isDone }
+    }
+
     /// Asks which erasures are under way, and does this gateway's part of them.
     func look() {
         guard !isLooking else {
@@ -93,7 +110,7 @@ final class ErasureWatch {
             return
         }
         isLooking = true
-        if !isRegistered { store.register(node: node) { [weak self] isDone in self?.isRegistered = isDone } }
+        if !isRegistered { tellPresence() }
         store.open(node: node) { [weak self] answer in
             guard let self else { return }
             isLooking = false
@@ -208,4 +225,11 @@ final class ErasureWatch {
         }
         watchJournal()
     }
+}
+
+/// The machine's name, as its system has it.
+private func machineName() -> String {
+    var name = utsname()
+    uname(&name)
+    return withUnsafeBytes(of: &name.nodename) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
 }

@@ -26,6 +26,12 @@ struct HistoryConfiguration: Sendable {
     /// A batch is written at latest so many milliseconds after its first record was seen.
     var batchMilliseconds = 200
 
+    /// How long records that Postgres has stay in the journal, in seconds; 0 is no longer than they have to.
+    var keepSeconds = 0
+
+    /// Bytes of journal beyond which they do not.
+    var keepBytes = Int.max
+
     /// Days after today for which a partition is kept ready.
     var partitionsAhead = 2
 

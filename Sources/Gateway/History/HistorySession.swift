@@ -20,6 +20,8 @@ final class HistorySession {
     private var stream: [UInt8] = []
     /// What the roll-up has been told. It goes with the connection: what a COMMIT without an answer did is not known.
     private var notes = ChangeNotes()
+    /// The staging table's name, once it is known.
+    private var knownStaging: String?
     /// The record through which this node's rows are in Postgres.
     private(set) var checkpoint: UInt64 = 0
 
@@ -63,7 +65,7 @@ final class HistorySession {
             try partitions.makeAhead(
                 configuration.partitionsAhead, now: SystemClock.wallMicroseconds(), directConnection())
             return nil
-        } catch  where error.kind != .connection && error.kind != .interrupted {
+        } catch  where !error.endsSession {
             try partitions.reload(connection)
             return error
         }
@@ -71,7 +73,8 @@ final class HistorySession {
 
     /// Makes the partitions that `batch` lacks. `afresh` where Postgres did not have one that was known.
     func makePartitions(for batch: borrowing HistoryBatch, afresh: Bool) throws(PostgresError) {
-        if afresh { try partitions.reload(connection) }
+        // Another node may have made them: a look at the catalogue waits for nobody, and makes no second connection.
+        if afresh || !partitions.cover(batch) { try partitions.reload(connection) }
         if !partitions.cover(batch) { try partitions.make(for: batch, directConnection()) }
     }
 
@@ -170,14 +173,28 @@ final class HistorySession {
     /// transaction where it is missing, so that it is there whichever server connection a pool gives us.
     private func copyThroughStaging() throws(PostgresError) -> Int {
         let table = PartitionName.table
-        try connection.run(
-            "CREATE TEMP TABLE IF NOT EXISTS drover_staging (LIKE \(table)) ON COMMIT DELETE ROWS")
-        _ = try copy("pg_temp.drover_staging", CopyRow.columns)
+        let staging = try stagingName()
+        try connection.run("CREATE TEMP TABLE IF NOT EXISTS \(staging) (LIKE \(table)) ON COMMIT DELETE ROWS")
+        _ = try copy("pg_temp.\(staging)", CopyRow.columns)
         let inserted = try connection.query(
             """
-            INSERT INTO \(table) (\(CopyRow.columns)) SELECT \(CopyRow.columns) FROM pg_temp.drover_staging
+            INSERT INTO \(table) (\(CopyRow.columns)) SELECT \(CopyRow.columns) FROM pg_temp.\(staging)
             ON CONFLICT DO NOTHING
             """)
         return inserted.affected
+    }
+
+    /// A pool's server connections outlive us, and serve other schemas and later versions of the table too: so the name is of
+    /// this table with its present columns. Within a transaction.
+    private func stagingName() throws(PostgresError) -> String {
+        if let knownStaging { return knownStaging }
+        let rows = try connection.query(
+            "SELECT 'drover_staging_' || oid || '_' || relnatts FROM pg_class WHERE oid = to_regclass($1)",
+            [PartitionName.table])
+        guard rows.count == 1, let name = rows.text(0, 0) else {
+            throw PostgresError(.schema, "there is no table \(PartitionName.table)")
+        }
+        knownStaging = name
+        return name
     }
 }

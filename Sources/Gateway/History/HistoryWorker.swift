@@ -38,6 +38,8 @@ struct HistoryWorker: ~Copyable {
     private static let hour = 60 * minute
     /// How long the thread sleeps at most when nothing comes; then it looks whether its connection still stands.
     private static let idleMilliseconds = 1_000
+    /// Deadlocks of one batch that are met on the same connection.
+    private static let deadlocksEndured = 5
 
     private let configuration: HistoryConfiguration
     private let store: JournalStore
@@ -46,6 +48,7 @@ struct HistoryWorker: ~Copyable {
     private var batch = HistoryBatch()
     private var records = JournalBatch()
     private var floodGuard = DeadLetterGuard()
+    private var retention: JournalRetention
     private var delay: RetryDelay
     private var schemaIsReady = false
     /// What the last COMMIT that was sent would have done, where its answer did not come.
@@ -64,6 +67,7 @@ struct HistoryWorker: ~Copyable {
         self.store = store
         self.counters = counters
         self.signals = signals
+        retention = JournalRetention(keepSeconds: configuration.keepSeconds, roomBytes: configuration.keepBytes)
         delay = RetryDelay(
             shortestMilliseconds: configuration.retryMilliseconds.lowerBound,
             longestMilliseconds: configuration.retryMilliseconds.upperBound)
@@ -100,7 +104,8 @@ struct HistoryWorker: ~Copyable {
         nextPartitionsAt = 0
         try keepPartitions(session)
         let reader = try journal { () throws(JournalError) in try store.makeReader(after: session.checkpoint) }
-        store.release(through: session.checkpoint)
+        retention.begin(at: session.checkpoint, now: SystemClock.monotonicMicroseconds())
+        release()
         counters.lastCommittedLSN.store(session.checkpoint, ordering: .releasing)
         isServing = true
         if !mustProve { becomeReady() }
@@ -110,6 +115,7 @@ struct HistoryWorker: ~Copyable {
                 if stopping { return }
                 // A journal that has ended does not wait; do not spin until the gateway stops this thread too.
                 signals.cutOff.pause(milliseconds: 10)
+                release()
                 guard session.isAlive else {
                     throw .postgres(PostgresError(.connection, "Postgres ended the connection"))
                 }
@@ -153,6 +159,7 @@ struct HistoryWorker: ~Copyable {
         var plan = HistoryPlan(count: batch.count, faulty: batch.faults.map(\.index))
         var refusal: PostgresError?
         var madeAfresh = false
+        var deadlocks = 0
         try postgres { () throws(PostgresError) in try session.makePartitions(for: batch, afresh: false) }
         while let step = plan.next {
             do {
@@ -163,6 +170,13 @@ struct HistoryWorker: ~Copyable {
                 plan.succeeded()
             } catch .postgres(let error) where step.isWrite && error.kind == .unique && plan.metExistingRow() {
                 continue
+            } catch .postgres(let error)
+                where step.isWrite && error.sqlState == "40P01" && deadlocks < Self.deadlocksEndured
+            {
+                // Another node writes the same fixes. Through the staging table they come in one order, the key's, which
+                // everybody keeps.
+                deadlocks += 1
+                _ = plan.metExistingRow()
             } catch .postgres(let error) where step.isWrite && error.kind == .noPartition && !madeAfresh {
                 madeAfresh = true
                 try postgres { () throws(PostgresError) in try session.makePartitions(for: batch, afresh: true) }
@@ -191,7 +205,8 @@ struct HistoryWorker: ~Copyable {
         counters.add(durationMicroseconds: SystemClock.monotonicMicroseconds() - start)
         floodGuard.stored(range.count)
         settle(session.checkpoint)
-        store.release(through: session.checkpoint)
+        retention.committed(session.checkpoint, now: SystemClock.monotonicMicroseconds())
+        release()
     }
 
     private mutating func setAside(
@@ -211,7 +226,14 @@ struct HistoryWorker: ~Copyable {
         } catch { throw .postgres(error) }
         floodGuard.setAside()
         settle(session.checkpoint)
-        store.release(through: session.checkpoint)
+        retention.committed(session.checkpoint, now: SystemClock.monotonicMicroseconds())
+        release()
+    }
+
+    /// Lets the journal forget what it need not keep.
+    private mutating func release() {
+        let now = SystemClock.monotonicMicroseconds()
+        if let lsn = retention.releasable(now: now, journalBytes: store.allocatedBytes) { store.release(through: lsn) }
     }
 
     /// Counts the last transaction once the checkpoint shows that it was committed. Where it does not, a later one may:

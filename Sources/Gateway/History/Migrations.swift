@@ -24,6 +24,7 @@ struct Migration: Sendable {
         Migration(3, "history", PackageResources._003_history_sql),
         Migration(4, "systems", PackageResources._004_systems_sql),
         Migration(5, "phones", PackageResources._005_phones_sql),
+        Migration(6, "nodes", PackageResources._006_nodes_sql),
     ]
 }
 

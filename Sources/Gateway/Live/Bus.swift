@@ -17,6 +17,13 @@ final class Bus {
     var onMessage: ((ControlMessage) -> Void)?
     /// The bus is back, and what was told meanwhile was missed.
     var onReturn: (() -> Void)?
+    /// The bus is away.
+    var onAbsence: (() -> Void)?
+    /// A position was published on a channel that is listened to, in memory that is only lent.
+    var onPosition: ((Span<UInt8>) -> Void)?
+    /// The subscriptions to these channels stand from now on; or do not any more.
+    var onStanding: (([String]) -> Void)?
+    var onLost: (([String]) -> Void)?
 
     /// `redis` gives the store to publish over.
     init(
@@ -29,16 +36,31 @@ final class Bus {
         subscriptions = RedisSubscriptions(
             loop: loop, deployment: deployment, kind: configuration.redisPubsub == "sharded" ? .sharded : .plain
         ) { [unowned self] channel, payload in
-            if channel.elementsEqual(control) { heard(payload) }
+            if channel.elementsEqual(control) { heard(payload) } else { onPosition?(payload) }
         }
         subscriptions?.onStanding = { [unowned self] channels in
             if channels.contains(Self.controlChannel) { onReturn?() }
+            onStanding?(channels)
+        }
+        subscriptions?.onLost = { [unowned self] channels in
+            if channels.contains(Self.controlChannel) { onAbsence?() }
+            onLost?(channels)
         }
         subscriptions?.subscribe([Self.controlChannel])
     }
 
     /// Whether messages of other gateways arrive now.
     var isConnected: Bool { subscriptions?.isConnected == true }
+
+    /// What is published on these channels arrives from now on.
+    func listen(to channels: [String]) {
+        subscriptions?.subscribe(channels)
+    }
+
+    /// What is published on these does not any more.
+    func ignore(_ channels: [String]) {
+        subscriptions?.unsubscribe(channels)
+    }
 
     /// Tells the others, if Redis is there.
     func publish(_ message: ControlMessage) {

@@ -21,6 +21,13 @@ enum ControlMessage: Equatable {
     /// The erasure with this id was asked for, has come further, or is done. The driver is not named.
     case erasure(String)
 
+    /// A gateway has come.
+    case joined(String)
+    /// A gateway is there, and wants to be told who enters these cells of the map.
+    case here(String, cells: [String])
+    /// A gateway has ended.
+    case left(String)
+
     /// The message as it is on the channel.
     var text: String {
         var writer = JSONWriter()
@@ -39,6 +46,20 @@ enum ControlMessage: Equatable {
             writer.id(driver)
         case .erasure(let id):
             writer.raw("{\"erasure\":")
+            writer.string(id)
+        case .joined(let id):
+            writer.raw("{\"joined\":")
+            writer.string(id)
+        case .here(let id, let cells):
+            writer.raw("{\"here\":")
+            writer.string(id)
+            for (offset, cell) in cells.enumerated() {
+                writer.raw(offset == 0 ? ",\"cells\":[" : ",")
+                writer.string(cell)
+            }
+            if !cells.isEmpty { writer.raw("]") }
+        case .left(let id):
+            writer.raw("{\"left\":")
             writer.string(id)
         }
         writer.raw("}")
@@ -60,6 +81,12 @@ enum ControlMessage: Equatable {
             self = .driverState(driver)
         } else if let id = members["erasure"] as? String {
             self = .erasure(id)
+        } else if let id = members["joined"] as? String {
+            self = .joined(id)
+        } else if let id = members["here"] as? String {
+            self = .here(id, cells: members["cells"] as? [String] ?? [])
+        } else if let id = members["left"] as? String {
+            self = .left(id)
         } else {
             return nil
         }

@@ -14,6 +14,9 @@ final class RedisPositions {
     private let key: KeyTemplate
     private let channel: KeyTemplate
     private let hash: HashLayout
+    /// Nil where the layout has no fix time that could be compared.
+    private var guarded: GuardedHashes?
+    private let publishCommand: [UInt8]
     private let templates = Templates()
     private let ttl: Microseconds
     private var commands = RedisCommands()
@@ -37,6 +40,8 @@ final class RedisPositions {
     private struct Memory {
         /// The round in which the driver was last published.
         var publishedRound: UInt32 = 0
+        /// Whether the newest position came in here, and others know it from here.
+        var isOwn = false
         /// When the hash ends, as it was last told; 0 where it was not.
         var expiry: Microseconds = 0
     }
@@ -44,6 +49,8 @@ final class RedisPositions {
     struct Counters {
         var hashes = 0
         var published = 0
+        /// Hashes that another gateway had written a newer position to.
+        var newerElsewhere = 0
     }
 
     /// All silent drivers are found once in so many sweeps, which come every second.
@@ -55,6 +62,8 @@ final class RedisPositions {
         key = KeyTemplate(configuration.redisLocationKey)
         channel = KeyTemplate(configuration.redisLocationChannel)
         hash = HashLayout(configuration.hashLayout)
+        guarded = GuardedHashes(key, hash)
+        publishCommand = RedisCommands.template([configuration.redisPublishCommand], of: 3)
         ttl = Int64(configuration.redisLocationTTLSeconds) * 1_000_000
         places = GeoSet(configuration)
     }
@@ -63,8 +72,15 @@ final class RedisPositions {
     @inline(__always)
     func changed(_ driver: DriverIndex) {
         grow(to: driver)
+        memory[driver].isOwn = true
         if memory[driver].publishedRound == round { deferred.insert(driver) } else { unpublished.insert(driver) }
         unwritten.insert(driver)
+    }
+
+    /// A position from this process's journal: it may not have been published.
+    func recalled(_ driver: DriverIndex) {
+        grow(to: driver)
+        memory[driver].isOwn = true
     }
 
     /// Whether there are positions to publish now.
@@ -82,9 +98,13 @@ final class RedisPositions {
     }
 
     /// A round of writing: the hashes and GEO entries of what changed, and the positions that waited to be published.
-    func write(_ redis: RedisStore, _ fanout: Fanout, _ table: DriverTable, now: Microseconds) {
+    /// Where other gateways write too, only what is newer than theirs.
+    func write(_ redis: RedisStore, _ pipeline: Pipeline, now: Microseconds) {
         round &+= 1
         guard redis.hasRoom else { return deferred.removeAll() }
+        let fanout = pipeline.fanout
+        let table = pipeline.drivers
+        let isGuarded = pipeline.recency.isAccompanied && guarded != nil
         commands.removeAll()
         deferred.drain { appendPublication(of: $0, fanout, table) }
         unwritten.drain { driver in
@@ -92,25 +112,58 @@ final class RedisPositions {
             let id = table.id(of: driver)
             let latitude = DecimalText(Int64(position.latitude), decimals: 7)
             let longitude = DecimalText(Int64(position.longitude), decimals: 7)
-            hash.append(id, position, latitude, longitude, at: key, to: &commands)
             let end = position.receivedAt + ttl
-            if end - memory[driver].expiry > (ttl < Self.shortestLazyLife ? 0 : ttl / 10) {
-                appendLife(of: driver, id, until: end, now: now)
+            if isGuarded {
+                memory[driver].expiry = end
+                guarded?.add(
+                    driver, id, position, latitude, longitude, lifeMilliseconds: max(1, (end - now) / 1_000),
+                    isCluster: redis.isCluster
+                ) { call, drivers in send(call, of: drivers, redis, pipeline) }
+            } else {
+                hash.append(id, position, latitude, longitude, at: key, to: &commands)
+                if end - memory[driver].expiry > (ttl < Self.shortestLazyLife ? 0 : ttl / 10) {
+                    appendLife(of: driver, id, until: end, now: now)
+                }
             }
             places.add(driver, id, position, latitude, longitude, to: &commands)
             counters.hashes += 1
         }
+        guarded?.finish { call, drivers in send(call, of: drivers, redis, pipeline) }
         places.finish(&commands)
         redis.send(commands)
     }
 
-    /// After a reconnection the server may be empty: everything that is still alive is written again.
-    func rewriteAll(_ fanout: Fanout, now: Microseconds) {
+    /// Sends a guarded call. Where a hash is newer than what was known here, it is read before the driver's next ping is
+    /// judged.
+    private func send(_ call: RedisCommands, of drivers: [DriverIndex], _ redis: RedisStore, _ pipeline: Pipeline) {
+        redis.send(call) { [self] reply in
+            switch reply {
+            case .array(let newer):
+                for case .integer(let place) in newer where place >= 1 && place <= drivers.count {
+                    counters.newerElsewhere += 1
+                    pipeline.recency.isBehind(drivers[Int(place) - 1])
+                }
+            case .error(let text):
+                for driver in drivers { unwritten.insert(driver) }
+                // A server that was started anew, or took another's place, has to be taught.
+                if text.hasPrefix("NOSCRIPT") { GuardedHashes.load(redis) {} }
+            default:
+                // The connection is lost: all is written again when it is back.
+                break
+            }
+        }
+    }
+
+    /// After a reconnection the server may be empty: everything that is still alive is written again, and what came in
+    /// here is published again, since others may have missed it.
+    func rewriteAll(_ redis: RedisStore, _ pipeline: Pipeline, now: Microseconds) {
+        if guarded != nil { GuardedHashes.load(redis) {} }
         for driver in memory.indices { memory[driver].expiry = 0 }
-        for driver in 0..<fanout.driverCount {
-            guard let position = fanout.position(of: driver), now - position.receivedAt < ttl else { continue }
+        for driver in 0..<pipeline.fanout.driverCount {
+            guard let position = pipeline.fanout.position(of: driver), now - position.receivedAt < ttl else { continue }
             grow(to: driver)
             unwritten.insert(driver)
+            if memory[driver].isOwn, pipeline.recency.isAccompanied { unpublished.insert(driver) }
         }
     }
 
@@ -153,14 +206,10 @@ final class RedisPositions {
         guard let position = fanout.position(of: driver) else { return }
         memory[driver].publishedRound = round
         let id = table.id(of: driver)
-        commands.begin(template: templates.publish)
+        commands.begin(template: publishCommand)
         channel.append(id, to: &commands)
         writer.removeAll()
-        writer.raw("{\"driver_id\":")
-        writer.id(id)
-        writer.raw(",")
-        position.appendMembers(to: &writer)
-        writer.raw("}")
+        PublishedPosition.append(id, position, to: &writer)
         commands.argument(writer.bytes)
         counters.published += 1
     }
@@ -176,6 +225,5 @@ final class RedisPositions {
 
 /// What is the same in every command, in the protocol's own bytes.
 private struct Templates {
-    let publish = RedisCommands.template(["PUBLISH"], of: 3)
     let pexpire = RedisCommands.template(["PEXPIRE"], of: 3)
 }

@@ -97,7 +97,7 @@ struct MaintenanceWorker: ~Copyable {
             if signals.isStopping { return }
             counters.failed(job.name, "\(error)")
             log.error("maintenance failed", metadata: ["job": "\(job.name)", "reason": "\(error)"])
-            if let error = error as? PostgresError, [.connection, .interrupted].contains(error.kind) { throw error }
+            if let error = error as? PostgresError, error.endsSession { throw error }
         }
     }
 }

@@ -104,6 +104,17 @@ struct Metrics {
             "drover_redis_swept_total", "Drivers taken out of the GEO set", gateway.pipeline.redis.sweptCount)
         page.gauge(
             "drover_redis_unwritten", "Drivers whose hash waits to be written", gateway.pipeline.redis.unwrittenCount)
+        page.counter(
+            "drover_redis_newer_elsewhere_total", "Hashes left alone because another gateway's position is newer",
+            redis.newerElsewhere)
+        page.gauge("drover_gateways", "Gateways known to share the Redis, this one included", gateway.company.count + 1)
+        page.counter("drover_bus_positions_total", "Positions that came over the bus", gateway.busPositions)
+        page.gauge(
+            "drover_bus_drivers", "Drivers whose positions are listened to, since somebody here watches them",
+            gateway.interest.count)
+        page.counter(
+            "drover_bus_interruptions_total", "Viewers told that positions may have been missed",
+            gateway.interest.interruptions)
         page.counter("drover_redis_errors_total", "Error replies", gateway.redis?.errorReplies ?? 0)
     }
 

@@ -106,6 +106,8 @@ export interface DroverEvents {
   events: { events: SubjectEvent[] };
   /** When orders that are watched will be there: at the subscription, then every few seconds and at each stage. */
   arrivals: { arrivals: Arrival[] };
+  /** Positions may have been missed: the newest of each driver follows. */
+  missed: { subjects: string[] };
   /** The permission ends in so many seconds, and the connection with it. */
   expiring: { in_s: number };
 }

@@ -304,6 +304,7 @@ export class DroverClient extends EventTarget {
       this.#emit("events", { events: frame.events });
       for (const { type, subject } of frame.events) if (type === "ended") this.#letGo(subject, "ended");
     }
+    if (frame.recovered === false) this.#emit("missed", { subjects: frame.subjects });
     if (frame.expiring) this.#emit("expiring", frame.expiring);
     if (frame.cursor) this.#cursor = frame.cursor;
   }

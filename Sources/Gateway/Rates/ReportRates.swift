@@ -26,26 +26,34 @@ final class ReportRates {
 
     private unowned let gateway: Gateway
     private let steps: ReportSteps
+    private let remote: RemoteViewers
     /// The connections of devices that can be told, by driver.
     private var connections: [DriverIndex: [(number: Int, serial: UInt64)]] = [:]
     /// Drivers that lost their last viewer, with the instant from which that counts; in order.
     private var cooling: [(driver: DriverIndex, at: Microseconds)] = []
     /// Drivers that are watched and can be told: those that may come near.
     private var watched: Set<DriverIndex> = []
+    /// Drivers whose viewers came or went since the last second.
+    private var changed: Set<DriverIndex> = []
     /// Connections by what they were told last.
     private(set) var told: [Int: Int] = [:]
 
     init(gateway: Gateway) {
         self.gateway = gateway
         steps = gateway.configuration.reportSteps
+        remote = RemoteViewers(gateway: gateway)
     }
 
     /// How often the driver's devices should report, in milliseconds; 0 is no wish. `now` is wall time.
     func interval(of driver: DriverIndex, now: Microseconds) -> Int {
         let pipeline = gateway.pipeline
-        let isWatched = pipeline.fanout.isWatched(driver)
-        guard isWatched || now - pipeline.fanout.watchedUntil(driver) < Self.patience else { return steps.idle }
+        guard isWatched(driver) || now - pipeline.fanout.watchedUntil(driver) < Self.patience else { return steps.idle }
         return isNear(driver) ? steps.near : steps.watched
+    }
+
+    /// Whether somebody watches the driver, here or through another gateway.
+    private func isWatched(_ driver: DriverIndex) -> Bool {
+        gateway.pipeline.fanout.isWatched(driver) || remote.isWatched(driver)
     }
 
     /// Whether an order that the driver carries goes to a place nearby.
@@ -58,7 +66,7 @@ final class ReportRates {
     /// A device is connected and greeted: it is told what is wished of it.
     func connected(_ socket: IngestSocket, of driver: DriverIndex, now: Microseconds) {
         connections[driver, default: []].append((socket.connection.number, socket.serial))
-        if gateway.pipeline.fanout.isWatched(driver) { watched.insert(driver) }
+        if isWatched(driver) { watched.insert(driver) }
         told[0, default: 0] += 1
         tell(socket, interval(of: driver, now: now))
     }
@@ -74,15 +82,22 @@ final class ReportRates {
         count(socket.toldInterval, -1)
     }
 
+    /// Viewers of these drivers came or went.
+    func follow(_ changes: [DriverIndex]) {
+        for driver in changes where connections[driver] != nil { changed.insert(driver) }
+    }
+
     /// Tells the devices for which something else is wished now.
     func everySecond(now: Microseconds) {
-        for driver in gateway.pipeline.fanout.takeWatchChanges() where connections[driver] != nil {
-            if gateway.pipeline.fanout.isWatched(driver) {
+        remote.everySecond()
+        defer { changed.removeAll(keepingCapacity: true) }
+        for driver in changed where connections[driver] != nil {
+            if isWatched(driver) {
                 watched.insert(driver)
                 tell(driver, now: now)
             } else {
                 watched.remove(driver)
-                cooling.append((driver, gateway.pipeline.fanout.watchedUntil(driver) + Self.patience))
+                cooling.append((driver, now + Self.patience))
             }
         }
         let due = cooling.prefix { $0.at <= now }.map(\.driver)

@@ -13,6 +13,16 @@ struct HashLayout {
         let unit: FieldLayout.Unit?
     }
 
+    /// The field that says when the fix was made, by which two positions are compared.
+    struct GuardField {
+        let name: String
+        /// Whether its values are compared as text: ISO 8601 in one fixed form. Else they are numbers.
+        let isText: Bool
+    }
+
+    /// Nil where the layout has none.
+    let guardField: GuardField?
+    private let guardUnit: FieldLayout.Unit?
     private let fields: [Field]
     /// How many fields are always known.
     private let alwaysKnown: Int
@@ -35,6 +45,12 @@ struct HashLayout {
             case .value(let value, let unit): return Field(bytes: name, name: name, value: value, unit: unit)
             }
         }
+        var found: (name: String, unit: FieldLayout.Unit?)?
+        for field in layout.fields {
+            if case .value(.recordedAt, let unit) = field.content, found == nil { found = (field.name, unit) }
+        }
+        guardField = found.map { GuardField(name: $0.name, isText: $0.unit == .iso) }
+        guardUnit = found?.unit
         hasSpeed = fields.count { $0.value == .speed }
         hasHeading = fields.count { $0.value == .heading }
         let count = fields.count
@@ -61,6 +77,29 @@ struct HashLayout {
         commands.begin(arguments: 2 + unknown)
         commands.argument("HDEL")
         key.append(id, to: &commands)
+        appendUnknown(position, to: &commands)
+    }
+
+    /// Appends a hash's part of a guarded call: the fix time as it is compared, the life, and what is set and dropped with
+    /// their numbers. Returns how many arguments that are.
+    func appendGuarded(
+        _ id: DriverID, _ position: Position, _ latitude: DecimalText, _ longitude: DecimalText,
+        _ lifeMilliseconds: Int64, to commands: inout RedisCommands
+    ) -> Int {
+        let known = (position.speed == nil ? 0 : hasSpeed) + (position.heading == nil ? 0 : hasHeading)
+        let sets = 2 * (alwaysKnown + known)
+        let drops = hasSpeed + hasHeading - known
+        commands.instant(position.recordedAt, guardUnit)
+        commands.number(DecimalText(lifeMilliseconds))
+        commands.number(DecimalText(Int64(sets)))
+        commands.number(DecimalText(Int64(drops)))
+        for index in fields.indices { append(index, id, position, latitude, longitude, &commands) }
+        if drops > 0 { appendUnknown(position, to: &commands) }
+        return 4 + sets + drops
+    }
+
+    /// Appends the names of what is not known.
+    private func appendUnknown(_ position: Position, to commands: inout RedisCommands) {
         for index in fields.indices {
             switch fields[index].value {
             case .speed: if position.speed == nil { commands.constant(fields[index].name) }

@@ -207,14 +207,17 @@ final class TrackSocket: CredentialSession {
             return takeNext()
         }
         let drivers = subjects.compactMap { if case .driver(let id) = $0 { id } else { nil } }
+        let current = later { (session: TrackSocket, _: Void) in session.watch(subjects, refused, request) }
         let opened = later { (session: TrackSocket, isOpen: Bool) in
             guard isOpen else { return session.cannotAnswer(request.id) }
-            session.watch(subjects, refused, request)
+            let pipeline = session.gateway.pipeline
+            let members = subjects.flatMap { pipeline.fanout.topic($0).map { pipeline.fanout.members(of: $0) } ?? [] }
+            session.gateway.directory.refresh(members.map { pipeline.drivers.id(of: $0) }) { current(()) }
         }
         // The orders and groups last: what nobody watches yet is let go of after a while.
         let loaded = later { (session: TrackSocket, _: Void) in session.gateway.memberships.load(subjects, then: opened)
         }
-        gateway.directory.load(drivers) { loaded(()) }
+        gateway.directory.refresh(drivers) { loaded(()) }
     }
 
     private func watch(
@@ -332,6 +335,19 @@ final class TrackSocket: CredentialSession {
             session.tellEnded(ended)
         }
         gateway.authorization.refused(subjects, for: credential, then: authorized)
+    }
+
+    /// What others published may have been missed: cursors of before are void, and the newest of each driver follows.
+    func tellInterrupted() {
+        guard let viewer else { return }
+        var writer = JSONWriter()
+        writer.raw("{\"now\":\(SystemClock.wallMicroseconds() / 1_000),\"recovered\":false,\"subjects\":[")
+        for (offset, subject) in subjects(of: viewer).enumerated() {
+            if offset > 0 { writer.raw(",") }
+            writer.string(subject.name)
+        }
+        writer.raw("]}")
+        connection.sendQueued(text: writer.bytes)
     }
 
     /// For the platform's own trail of who watched whom.

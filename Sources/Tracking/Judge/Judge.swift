@@ -33,11 +33,13 @@ public struct Judge: Sendable {
         memories[driver].newest
     }
 
-    /// Tells the judge what was accepted before it was started: the fix enters the memory, and becomes the newest
-    /// position where it is. Call before the driver's first ping.
+    /// Tells the judge what was accepted before it was started, or by another gateway: the fix enters the memory, and
+    /// becomes the newest position where it is.
     public mutating func recall(_ anchor: Anchor, isLate: Bool, of driver: DriverIndex) {
         remember(anchor.recordedAt, of: driver)
-        if !isLate, anchor.recordedAt > memories[driver].newest?.recordedAt ?? .min { memories[driver].newest = anchor }
+        guard !isLate, anchor.recordedAt > memories[driver].newest?.recordedAt ?? .min else { return }
+        memories[driver].newest = anchor
+        memories[driver].forgetCandidates()
     }
 
     /// Forgets everything about a driver, as if it had never been heard of.

@@ -130,7 +130,7 @@ public struct ShiftTable: Sendable {
 
     /// Whether the judge has to ask.
     @inline(__always)
-    var isEnforced: Bool { isRequired || !entries.isEmpty }
+    public var isEnforced: Bool { isRequired || !entries.isEmpty }
 
     /// Whether pings of the driver can be judged.
     @inline(__always)
@@ -157,7 +157,7 @@ public struct ShiftTable: Sendable {
 
     /// What a fix of the driver is at `now`; off where nothing is known that should be.
     @inline(__always)
-    func standing(of driver: DriverIndex, recordedAt: Microseconds, now: Microseconds) -> Shifts.Standing {
+    public func standing(of driver: DriverIndex, recordedAt: Microseconds, now: Microseconds) -> Shifts.Standing {
         shifts(of: driver)?.standing(of: recordedAt, now: now) ?? .off
     }
 }

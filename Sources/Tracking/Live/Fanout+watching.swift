@@ -16,6 +16,7 @@ extension Fanout {
     /// The drivers whose first viewer came or whose last one went since the last call, each once; some may be as they
     /// were.
     public mutating func takeWatchChanges() -> [DriverIndex] {
+        guard !watchChanges.isEmpty else { return [] }
         for driver in watchChanges { drivers[driver].isWatchChanged = false }
         defer { watchChanges.removeAll(keepingCapacity: true) }
         return watchChanges

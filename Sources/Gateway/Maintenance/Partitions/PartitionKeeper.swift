@@ -65,9 +65,7 @@ struct PartitionKeeper {
         try locked {
             var failure: (any Error)?
             func attempt(_ body: () throws -> Void) throws {
-                do { try body() } catch let error as PostgresError
-                    where [.connection, .interrupted].contains(error.kind)
-                {
+                do { try body() } catch let error as PostgresError where error.endsSession {
                     throw error
                 } catch { failure = failure ?? error }
             }
