@@ -29,6 +29,9 @@ final class Gateway: WebApplication {
     private(set) var rates: ReportRates!
     /// Likewise.
     private(set) var lane: BacklogLane!
+    /// Questions by place, and the cells of the areas that viewers watch.
+    private(set) lazy var places = Places(gateway: self)
+    private(set) lazy var areaCells = AreaCells(gateway: self)
     /// Set before `start`.
     var orders: OrderFollowing!
     /// Set where a supervisor started this process.
@@ -88,7 +91,6 @@ final class Gateway: WebApplication {
     private var secondTimer: LoopTimer?
     private var lookTimer: LoopTimer?
     private var hasReportedFailure = false
-    private var hasWarmedUp = false
     /// Receipt of a ping to the write that shows it.
     private(set) var viewerLatency = LatencyHistogram()
     /// Viewers that were sent away for reading too slowly.
@@ -308,9 +310,10 @@ final class Gateway: WebApplication {
         interest.everySecond(now: now)
         pipeline.fanout.sweep(now: now)
         if let redis {
-            let deadline = now - Int64(configuration.liveOfflineSeconds) * 1_000_000
-            pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, before: deadline, now: now)
+            pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, now: now)
         }
+        places.everySecond(now: now)
+        areaCells.look()
         orders.everySecond(now: now)
         rates.everySecond(now: now)
         for handle in pipeline.fanout.takeOverrun() { closeSlowViewer(handle) }
@@ -357,13 +360,7 @@ final class Gateway: WebApplication {
         access.copies.redisReturned()
         pipeline.redis.rewriteAll(redis, pipeline, now: SystemClock.wallMicroseconds())
         writeHashes()
-        if !hasWarmedUp {
-            hasWarmedUp = true
-            redis.send(["ZRANGE", configuration.redisGeoKey, "0", "-1"]) { [weak self] reply in
-                let ids = reply.elements?.compactMap { $0.text.flatMap { DriverID($0) } } ?? []
-                self?.directory.load(ids) {}
-            }
-        }
+        places.redisReturned()
     }
 
     // MARK: Connections

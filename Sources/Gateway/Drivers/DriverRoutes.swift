@@ -19,7 +19,7 @@ struct DriverRoutes {
         gateway.authorization.refused([.driver(id)], for: credential) { [gateway] refused in
             guard let refused else { return connection.respond(Self.cannotAsk) }
             guard refused.isEmpty else { return connection.respond(Self.forbidden) }
-            gateway.directory.load([id]) {
+            gateway.directory.refresh([id]) {
                 let pipeline = gateway.pipeline
                 var writer = JSONWriter()
                 guard let driver = pipeline.drivers.index(of: id),
@@ -46,13 +46,14 @@ struct DriverRoutes {
         if let near = request.query("near") {
             guard let point = Self.point(near) else { return refuse("near is lat,lng in degrees") }
             switch DistanceRange.of(request) {
-            case .success(let range): return answer(question, near: point, range)
+            case .success(let range):
+                return answer(question, .near(latitude: point.0, longitude: point.1, range))
             case .failure(let problem): return refuse(problem.description)
             }
         }
         if let text = request.query("area") {
             guard let area = Area(text) else { return refuse("area is minLat,minLng,maxLat,maxLng in degrees") }
-            return answer(question, in: area.box)
+            return answer(question, .area(area.box))
         }
         for kind in ["order", "group"] {
             guard let id = request.query(kind) else { continue }
@@ -71,24 +72,11 @@ struct DriverRoutes {
         let connection: WebConnection
     }
 
-    private typealias Found = (driver: DriverIndex, distance: Double?)
-
-    private func answer(_ question: Question, near point: (Degrees7, Degrees7), _ range: DistanceRange) {
-        var found: [(driver: DriverIndex, distance: Double)] = []
-        forEachCurrent(for: question.credential) { driver, position in
-            let distance = Distance.metres(point.0, point.1, position.latitude, position.longitude)
-            if range.contains(distance) { found.append((driver, distance)) }
+    private func answer(_ question: Question, _ place: PlaceQuestion.Place) {
+        PlaceQuestion.ask(gateway, place, for: question.credential, limit: question.limit) { found in
+            guard let found else { return question.connection.respond(Self.cannotAsk) }
+            respond(question, found)
         }
-        found.sort { $0.distance < $1.distance }
-        answerWithin(question, found.map { ($0.driver, $0.distance) })
-    }
-
-    private func answer(_ question: Question, in box: Box) {
-        var found: [Found] = []
-        forEachCurrent(for: question.credential) { driver, position in
-            if box.contains(latitude: position.latitude, longitude: position.longitude) { found.append((driver, nil)) }
-        }
-        answerWithin(question, found)
     }
 
     private func answer(_ question: Question, of subject: Subject) {
@@ -100,35 +88,20 @@ struct DriverRoutes {
                 guard isLoaded, let topic = fanout.topic(subject) else {
                     return question.connection.respond(Self.cannotAsk)
                 }
-                respond(question, fanout.members(of: topic).map { ($0, nil) })
+                let members = fanout.members(of: topic)
+                let drivers = gateway.pipeline.drivers
+                gateway.directory.refresh(members.map { drivers.id(of: $0) }) {
+                    // Who has left meanwhile is nobody's business any more.
+                    let fanout = gateway.pipeline.fanout
+                    respond(question, members.filter { fanout.isIn($0, topic) }.map { ($0, nil) })
+                }
             }
         }
     }
 
-    /// Calls `body` with positions as the credential sees them: a question must not find out more than a map shows.
-    private func forEachCurrent(for credential: Credential, _ body: (DriverIndex, Position) -> Void) {
-        let deadline =
-            SystemClock.wallMicroseconds() - Int64(gateway.configuration.liveOfflineSeconds) * 1_000_000
-        let fanout = gateway.pipeline.fanout
-        for driver in 0..<fanout.driverCount {
-            if let position = fanout.position(of: driver), position.receivedAt >= deadline {
-                body(driver, position.coarsened(to: credential.precisionMetres))
-            }
-        }
-    }
+    // MARK: Writing
 
-    // MARK: What a limited credential may see
-
-    /// Answers with those of the found that lie within the credential's scope.
-    private func answerWithin(_ question: Question, _ found: [Found]) {
-        VisibleDrivers(gateway: gateway).among(found.map(\.driver), for: question.credential) { visible in
-            guard let visible else { return question.connection.respond(Self.cannotAsk) }
-            let shown = Set(visible)
-            respond(question, found.filter { shown.contains($0.driver) })
-        }
-    }
-
-    private func respond(_ question: Question, _ found: [Found]) {
+    private func respond(_ question: Question, _ found: [PlaceQuestion.Found]) {
         let pipeline = gateway.pipeline
         var writer = JSONWriter()
         question.format.begin(&writer)

@@ -67,8 +67,8 @@ struct DistanceRange {
     private static let farthest = 21_000_000.0
     private static let usual = 2_000.0
 
-    private let least: Double
-    private let most: Double
+    let least: Double
+    let most: Double
 
     struct Problem: Error, CustomStringConvertible {
         let description: String

@@ -21,7 +21,14 @@ struct ErasureRedis {
     func remove(_ driver: DriverID, drops: Bool) throws -> Int64 {
         try withSession { session in
             var removed = try session.integer(["DEL", location.string(for: driver)])
-            removed += try session.integer(["ZREM", configuration.redisGeoKey, driver.string])
+            let keys = GeoKeys(configuration)
+            var cells: Set<GeoKeys.Cell> = [GeoKeys.whole]
+            if keys.isCut {
+                // Whichever gateway put it there.
+                let names = try session.ask(["SMEMBERS", keys.index]).elements?.compactMap(\.text) ?? []
+                cells = Set(names.compactMap(keys.cell(named:)))
+            }
+            for command in keys.removal(of: driver, from: cells) { removed += try session.integer(command) }
             guard drops else { return removed }
             // A device's JWT without an id of its own is counted by its driver's.
             let counters = KeyPattern(configuration.limitsCounterKey)

@@ -145,7 +145,6 @@ final class ErasureWatch {
         _ = forget(request)
         guard var erasure = known[request.id], erasure.lastLSN == nil, !request.isNodeDone, isWithheld else { return }
         erasure.lastLSN = gateway.pipeline.journal.appendedLSN
-        erasure.missingReplies = 2
         known[request.id] = erasure
         removeFromRedis(request)
         if !request.keepsRegistration { gateway.driverSessions.end(request.driver) }
@@ -160,10 +159,10 @@ final class ErasureWatch {
     }
 
     private func removeFromRedis(_ request: ErasureStore.Open) {
-        let commands = [
-            ["DEL", key.string(for: request.driver)],
-            ["ZREM", gateway.configuration.redisGeoKey, request.driver.string],
-        ]
+        let commands =
+            [["DEL", key.string(for: request.driver)]]
+            + gateway.pipeline.redis.geo.removal(of: request.driver, gateway.pipeline)
+        known[request.id]?.missingReplies = commands.count
         for command in commands {
             guard let redis = gateway.redis else {
                 known[request.id]?.missingReplies -= 1

@@ -19,21 +19,27 @@ struct FleetSnapshot {
     static func take(
         _ call: RouteCall, _ credential: Credential, then: @escaping (FleetSnapshot) -> Void
     ) {
-        let all = (0..<call.gateway.pipeline.fanout.driverCount).filter {
-            call.gateway.pipeline.fanout.position(of: $0) != nil
-        }
-        VisibleDrivers(gateway: call.gateway).among(all, for: credential) { visible in
-            guard let visible else {
-                return call.respond(Problem.unavailable("Postgres cannot be asked who is meant; try again"))
-            }
+        call.gateway.places.bringAll {
             let pipeline = call.gateway.pipeline
-            let drivers = visible.compactMap { driver in
-                pipeline.fanout.position(of: driver).map {
-                    Driver(
-                        id: pipeline.drivers.id(of: driver), position: $0.coarsened(to: credential.precisionMetres))
-                }
+            let oldest = SystemClock.wallMicroseconds() - DepartedDrivers.span
+            let all = (0..<pipeline.fanout.driverCount).filter {
+                (pipeline.fanout.position(of: $0)?.recordedAt ?? .min) > oldest
             }
-            then(FleetSnapshot(now: SystemClock.wallMicroseconds(), drivers: drivers))
+            VisibleDrivers(gateway: call.gateway).among(all, for: credential) { visible in
+                guard let visible else {
+                    return call.respond(Problem.unavailable("Postgres cannot be asked who is meant; try again"))
+                }
+                // By id: two gateways know their drivers in different orders, and the tag is the same.
+                var named: [(name: String, driver: Driver)] = []
+                for driver in visible {
+                    guard let position = pipeline.fanout.position(of: driver) else { continue }
+                    let id = pipeline.drivers.id(of: driver)
+                    let shown = position.asStored.coarsened(to: credential.precisionMetres)
+                    named.append((id.string, Driver(id: id, position: shown)))
+                }
+                let drivers = named.sorted { $0.name < $1.name }.map(\.driver)
+                then(FleetSnapshot(now: SystemClock.wallMicroseconds(), drivers: drivers))
+            }
         }
     }
 
@@ -49,6 +55,19 @@ struct FleetSnapshot {
             }
         }
         return last
+    }
+}
+
+extension Position {
+    /// As a hash in Redis has it, which is what the other gateways know: times in milliseconds, the rest in thousandths.
+    fileprivate var asStored: Position {
+        func thousandths(_ value: Float) -> Float { Float((Double(value) * 1_000).rounded() / 1_000) }
+        var position = self
+        position.recordedAt = recordedAt / 1_000 * 1_000
+        position.accuracy = thousandths(accuracy)
+        position.speed = speed.map(thousandths)
+        position.heading = heading.map(thousandths)
+        return position
     }
 }
 

@@ -30,7 +30,7 @@ struct VehicleStatusFeed {
             let all = Self.vehicles(fleet, of: provider)
             let page = all.drop { $0.device <= after }.prefix(limit)
             let isLast = page.endIndex == all.endIndex
-            respond(fleet, provider, page) { writer in
+            respond(fleet, provider, page, isLast: isLast) { writer in
                 writer.raw(",\"links\":{\"first\":")
                 writer.string(address(after: nil))
                 writer.raw(",\"next\":")
@@ -49,7 +49,7 @@ struct VehicleStatusFeed {
             guard !found.isEmpty else {
                 return call.respond(Problem.response(404, "not_found", "no vehicle with this device_id is known"))
             }
-            respond(fleet, provider, found[...]) { _ in }
+            respond(fleet, provider, found[...], isLast: true) { _ in }
         }
     }
 
@@ -116,7 +116,7 @@ struct VehicleStatusFeed {
     }
 
     private func respond(
-        _ fleet: FleetSnapshot, _ provider: UUID, _ vehicles: ArraySlice<Vehicle>,
+        _ fleet: FleetSnapshot, _ provider: UUID, _ vehicles: ArraySlice<Vehicle>, isLast: Bool,
         _ appendMore: (inout JSONWriter) -> Void
     ) {
         let offline = call.gateway.configuration.presenceLimits.offline
@@ -125,6 +125,7 @@ struct VehicleStatusFeed {
         var writer = JSONWriter()
         writer.raw("{\"version\":\"\(VehicleStatus.version)\",\"last_updated\":")
         writer.integer(changedAt / 1_000)
+        let head = writer.bytes.count
         // Milliseconds; 0 says that it should always be asked for anew.
         writer.raw(",\"ttl\":0,\"vehicles_status\":[")
         for (index, vehicle) in vehicles.enumerated() {
@@ -138,8 +139,11 @@ struct VehicleStatusFeed {
             VehicleStatus.append(identity, vehicle.position, lostAt: lostAt, to: &writer)
         }
         writer.raw("\n]")
+        // Another gateway has heard of the same at another time, and may have another address: the tag, which is weak, is of
+        // the vehicles alone, and of whether more follow.
+        let tag = "W/" + EntityTag.of(Array(writer.bytes[head...]) + [isLast ? 0 : 1])
         appendMore(&writer)
         writer.raw("}\n")
-        FeedReply(type: Self.mediaType, body: writer.bytes, changedAt: changedAt).send(call, now: fleet.now)
+        FeedReply(type: Self.mediaType, body: writer.bytes, tag: tag, changedAt: changedAt).send(call, now: fleet.now)
     }
 }

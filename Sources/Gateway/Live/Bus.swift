@@ -20,7 +20,8 @@ final class Bus {
     /// The bus is away.
     var onAbsence: (() -> Void)?
     /// A position was published on a channel that is listened to, in memory that is only lent.
-    var onPosition: ((Span<UInt8>) -> Void)?
+    /// On a cell's channel (`AreaCells`) the driver has come near an area that is watched here.
+    var onPosition: ((Span<UInt8>, _ isNear: Bool) -> Void)?
     /// The subscriptions to these channels stand from now on; or do not any more.
     var onStanding: (([String]) -> Void)?
     var onLost: (([String]) -> Void)?
@@ -33,10 +34,11 @@ final class Bus {
         self.redis = redis
         publishCommand = configuration.redisPublishCommand
         let control = Array(Self.controlChannel.utf8)
+        let cell = Array(AreaCells.prefix.utf8)
         subscriptions = RedisSubscriptions(
             loop: loop, deployment: deployment, kind: configuration.redisPubsub == "sharded" ? .sharded : .plain
         ) { [unowned self] channel, payload in
-            if channel.elementsEqual(control) { heard(payload) } else { onPosition?(payload) }
+            if channel.elementsEqual(control) { heard(payload) } else { onPosition?(payload, channel.starts(with: cell)) }
         }
         subscriptions?.onStanding = { [unowned self] channels in
             if channels.contains(Self.controlChannel) { onReturn?() }
@@ -89,6 +91,11 @@ final class Bus {
 }
 
 extension Span<UInt8> {
+    /// Whether it begins with the bytes.
+    func starts(with bytes: [UInt8]) -> Bool {
+        count >= bytes.count && extracting(first: bytes.count).elementsEqual(bytes)
+    }
+
     /// Whether these are the bytes.
     func elementsEqual(_ bytes: [UInt8]) -> Bool {
         guard count == bytes.count else { return false }

@@ -30,12 +30,17 @@ extension Gateway {
             lookAgain()
         }
         bus.onAbsence = { [unowned self] in company.lose() }
-        bus.onPosition = { [unowned self] payload in heardPosition(payload) }
-        bus.onStanding = { [unowned self] channels in interest.stand(channels) }
+        bus.onPosition = { [unowned self] payload, isNear in heardPosition(payload, isNear) }
+        bus.onStanding = { [unowned self] channels in
+            interest.stand(channels)
+            areaCells.stand(channels)
+        }
         bus.onLost = { [unowned self] channels in interest.lose(channels) }
         company.onChange = { [unowned self] isAccompanied in pipeline.recency.isAccompanied = isAccompanied }
+        company.onCellsChange = { [unowned self] cells in pipeline.redis.cells.listened(cells) }
         company.onOthers = { [unowned self] areThere, hasMissed in
             if areThere { interest.begin(hasMissed: hasMissed) } else { interest.end() }
+            areaCells.look()
         }
     }
 
@@ -48,16 +53,18 @@ extension Gateway {
     }
 
     /// A position that another gateway has accepted; or this one, which knows it already.
-    private func heardPosition(_ payload: Span<UInt8>) {
+    private func heardPosition(_ payload: Span<UInt8>, _ isNear: Bool) {
         busPositions += 1
         guard let (id, position) = PublishedPosition.read(payload) else { return }
-        if pipeline.drivers.index(of: id) != nil { return follow(position, of: id) }
-        directory.load([id]) { [self] in follow(position, of: id) }
+        if pipeline.drivers.index(of: id) != nil { return follow(position, of: id, isNear: isNear) }
+        directory.load([id]) { [self] in follow(position, of: id, isNear: isNear, isNew: true) }
     }
 
-    private func follow(_ position: Position, of id: DriverID) {
+    private func follow(_ position: Position, of id: DriverID, isNear: Bool, isNew: Bool = false) {
         guard let driver = pipeline.drivers.index(of: id), !erasures.hides(position, of: id) else { return }
-        pipeline.follow(position, of: driver, now: SystemClock.wallMicroseconds())
+        let isNews = pipeline.follow(position, of: driver, now: SystemClock.wallMicroseconds())
+        // Who reports here comes over the bus too where others watch the same cell, and is not listened to for that.
+        if isNear, isNews || isNew || interest.isListening(to: driver) { interest.approach(driver) }
     }
 
     /// Reads again what others may have changed. Called every `access.refresh_s`, and when the bus is back.

@@ -19,6 +19,10 @@ final class Interest {
         var endsAt = Microseconds.max
     }
 
+    /// For how long a driver is listened to after it was told of on the channel of a cell, where it is told of every five
+    /// seconds.
+    private static let nearness: Microseconds = 12_000_000
+
     private unowned let gateway: Gateway
     private let channel: KeyTemplate
     private let linger: Microseconds
@@ -28,6 +32,8 @@ final class Interest {
     private var drivers: [String: DriverIndex] = [:]
     /// Drivers whose last viewer went, with the instant from which that counts; in order.
     private var lingering: [(driver: DriverIndex, at: Microseconds)] = []
+    /// Drivers who were near an area that is watched here, likewise.
+    private var near: [(driver: DriverIndex, at: Microseconds)] = []
     /// Drivers whose hashes are to be read again.
     private var rereading: [DriverIndex] = []
     private var timer: LoopTimer?
@@ -75,6 +81,21 @@ final class Interest {
         if !new.isEmpty { gateway.bus?.listen(to: new) }
     }
 
+    /// A driver is near an area that is watched here, and may cross its border any moment: it is listened to for a while.
+    func approach(_ driver: DriverIndex) {
+        guard hasOthers, !gateway.pipeline.fanout.isWatched(driver) else { return }
+        let end = SystemClock.wallMicroseconds() + Self.nearness
+        var new: [String] = []
+        if states[driver] == nil {
+            begin(driver, &new)
+            states[driver]?.endsAt = end
+        }
+        guard let known = states[driver]?.endsAt, known != .max else { return }
+        states[driver]?.endsAt = max(known, end)
+        near.append((driver, end))
+        if !new.isEmpty { gateway.bus?.listen(to: new) }
+    }
+
     private func begin(_ driver: DriverIndex, wasLost: Bool = false, _ new: inout [String]) {
         guard states[driver] == nil else {
             states[driver]?.endsAt = .max
@@ -105,14 +126,18 @@ final class Interest {
         states = [:]
         drivers = [:]
         lingering = []
+        near = []
         lost = 0
     }
 
     /// Lets go of drivers that nobody has watched for a while. Called once a second.
     func everySecond(now: Microseconds) {
-        let due = lingering.prefix { $0.at <= now }.map(\.driver)
-        guard !due.isEmpty else { return }
-        lingering.removeFirst(due.count)
+        let left = lingering.prefix { $0.at <= now }.map(\.driver)
+        let passed = near.prefix { $0.at <= now }.map(\.driver)
+        guard !left.isEmpty || !passed.isEmpty else { return }
+        lingering.removeFirst(left.count)
+        near.removeFirst(passed.count)
+        let due = left + passed
         var old: [String] = []
         for driver in due {
             guard let state = states[driver], state.endsAt <= now else { continue }

@@ -29,12 +29,15 @@ final class RedisPositions {
     /// Rounds of writing, counted.
     private var round: UInt32 = 1
     private var memory: [Memory] = []
-    private var places: GeoSet
+    /// Where questions by place are answered from.
+    var geo: GeoSet
+    /// Who enters an area that another gateway's viewers watch.
+    var cells: CellPublisher
     /// Where the look for silent drivers goes on.
     private var silenceCursor = 0
     private(set) var counters = Counters()
     /// Drivers taken out of the GEO set because they had gone offline.
-    var sweptCount: Int { places.swept }
+    var sweptCount: Int { geo.swept }
 
     /// What Redis was told of a driver.
     private struct Memory {
@@ -65,7 +68,8 @@ final class RedisPositions {
         guarded = GuardedHashes(key, hash)
         publishCommand = RedisCommands.template([configuration.redisPublishCommand], of: 3)
         ttl = Int64(configuration.redisLocationTTLSeconds) * 1_000_000
-        places = GeoSet(configuration)
+        geo = GeoSet(configuration)
+        cells = CellPublisher(configuration)
     }
 
     /// A driver has a new newest position. Hot path.
@@ -125,11 +129,11 @@ final class RedisPositions {
                     appendLife(of: driver, id, until: end, now: now)
                 }
             }
-            places.add(driver, id, position, latitude, longitude, to: &commands)
+            geo.add(driver, id, position, latitude, longitude, to: &commands)
             counters.hashes += 1
         }
         guarded?.finish { call, drivers in send(call, of: drivers, redis, pipeline) }
-        places.finish(&commands)
+        geo.finish(&commands)
         redis.send(commands)
     }
 
@@ -159,6 +163,7 @@ final class RedisPositions {
     func rewriteAll(_ redis: RedisStore, _ pipeline: Pipeline, now: Microseconds) {
         if guarded != nil { GuardedHashes.load(redis) {} }
         for driver in memory.indices { memory[driver].expiry = 0 }
+        geo.forgetIndex()
         for driver in 0..<pipeline.fanout.driverCount {
             guard let position = pipeline.fanout.position(of: driver), now - position.receivedAt < ttl else { continue }
             grow(to: driver)
@@ -172,19 +177,14 @@ final class RedisPositions {
         guard let driver = pipeline.drivers.index(of: id) else { return }
         grow(to: driver)
         memory[driver].expiry = 0
-        places.forget(driver)
+        geo.forget(driver)
         if pipeline.fanout.position(of: driver) != nil { unwritten.insert(driver) }
     }
 
-    /// Once a second: takes drivers that were not heard of since `deadline` out of the GEO set, and gives the hashes of
-    /// those who have fallen silent their exact life.
-    func sweep(
-        _ redis: RedisStore, _ fanout: Fanout, _ table: DriverTable, before deadline: Microseconds,
-        now: Microseconds
-    ) {
+    /// Once a second: gives the hashes of drivers who have fallen silent their exact life.
+    func sweep(_ redis: RedisStore, _ fanout: Fanout, _ table: DriverTable, now: Microseconds) {
         guard redis.hasRoom else { return }
         commands.removeAll()
-        places.sweep(fanout, table, before: deadline, to: &commands)
         for _ in 0..<(memory.count + Self.sweepsPerRound - 1) / Self.sweepsPerRound {
             silenceCursor = silenceCursor + 1 < memory.count ? silenceCursor + 1 : 0
             guard memory[silenceCursor].expiry > now, let position = fanout.position(of: silenceCursor),
@@ -211,6 +211,7 @@ final class RedisPositions {
         writer.removeAll()
         PublishedPosition.append(id, position, to: &writer)
         commands.argument(writer.bytes)
+        if !cells.isIdle { cells.append(writer.bytes, driver, position, to: &commands) }
         counters.published += 1
     }
 

@@ -1,5 +1,6 @@
 /// What is new, for the viewers that speak the Recorder's protocol: looked for four times a second, as often as any viewer of
-/// more than eight drivers is written to, and only while there is such a viewer.
+/// more than eight drivers is written to, and only while there is such a viewer. Of drivers who report to other gateways
+/// the hashes are read every two seconds: such a viewer sees everybody, and nobody else has to.
 import EventLoop
 import Tracking
 import WebServer
@@ -7,6 +8,8 @@ import WebServer
 /// The viewers, and what was new when it was last looked. Lives on the loop's thread.
 final class RecorderFeed {
     private static let tickMilliseconds = 250
+    /// Ticks from one reading of the others' drivers to the next.
+    private static let ticksPerReading = 8
 
     private unowned let gateway: Gateway
     /// The connections' numbers by the sessions' serials.
@@ -14,6 +17,8 @@ final class RecorderFeed {
     /// By driver, the fix time that was last seen.
     private var seen: [Microseconds] = []
     private var timer: LoopTimer?
+    private var ticks = 0
+    private var isReading = false
 
     init(gateway: Gateway) {
         self.gateway = gateway
@@ -40,6 +45,11 @@ final class RecorderFeed {
     }
 
     private func tick() {
+        ticks += 1
+        if ticks % Self.ticksPerReading == 0, !isReading {
+            isReading = true
+            gateway.places.bringAll { [weak self] in self?.isReading = false }
+        }
         let news = news()
         for number in Array(viewers.values) {
             gateway.server?.withConnection(number) { ($0.session as? RecorderSocket)?.hear(news) }

@@ -1,5 +1,6 @@
 /// Whom a request of the Recorder's interface is about: `user` and `device`, or the headers `X-Limit-User` and
 /// `X-Limit-Device`, which go before them.
+import EventLoop
 import Tracking
 import WebServer
 
@@ -22,15 +23,31 @@ struct RecorderLimit {
         namesOurUser && (device.map { $0 == driver.string } ?? true)
     }
 
-    /// The drivers with a position that are meant, in the order of their numbers.
-    func drivers(of pipeline: Pipeline) -> [DriverIndex] {
-        guard namesOurUser else { return [] }
-        guard let device else {
-            return (0..<pipeline.fanout.driverCount).filter { pipeline.fanout.position(of: $0) != nil }
+    /// Calls `then` with the drivers with a position that are meant, in the order of ids, once all of them are known here as
+    /// they are.
+    func drivers(_ gateway: Gateway, then: @escaping ([DriverIndex]) -> Void) {
+        guard namesOurUser else { return then([]) }
+        if let device {
+            guard let id = DriverID(device) else { return then([]) }
+            return gateway.directory.refresh([id]) {
+                let pipeline = gateway.pipeline
+                then([id].compactMap { pipeline.drivers.index(of: $0) }.filter { pipeline.hasPosition($0) })
+            }
         }
-        guard let driver = DriverID(device).flatMap({ pipeline.drivers.index(of: $0) }),
-            pipeline.fanout.position(of: driver) != nil
-        else { return [] }
-        return [driver]
+        gateway.places.bringAll { then(Self.all(gateway.pipeline)) }
     }
+
+    /// Every driver with a position of the last day, in the order of ids, whichever gateway is asked.
+    private static func all(_ pipeline: Pipeline) -> [DriverIndex] {
+        let oldest = SystemClock.wallMicroseconds() - DepartedDrivers.span
+        let recent = (0..<pipeline.fanout.driverCount).filter {
+            (pipeline.fanout.position(of: $0)?.recordedAt ?? .min) > oldest
+        }
+        return recent.map { (name: pipeline.drivers.id(of: $0).string, driver: $0) }
+            .sorted { $0.name < $1.name }.map(\.driver)
+    }
+}
+
+extension Pipeline {
+    fileprivate func hasPosition(_ driver: DriverIndex) -> Bool { fanout.position(of: driver) != nil }
 }

@@ -70,9 +70,11 @@ struct RecorderRoutes {
 
     private func visible(then: @escaping ([DriverIndex]) -> Void) {
         let gateway = call.gateway
-        VisibleDrivers(gateway: gateway).among(limit.drivers(of: gateway.pipeline), for: call.credential) { drivers in
-            guard let drivers else { return call.postgresIsAway() }
-            then(drivers)
+        limit.drivers(gateway) { drivers in
+            VisibleDrivers(gateway: gateway).among(drivers, for: call.credential) { drivers in
+                guard let drivers else { return call.postgresIsAway() }
+                then(drivers)
+            }
         }
     }
 

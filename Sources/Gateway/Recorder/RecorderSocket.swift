@@ -15,6 +15,8 @@ final class RecorderSocket: CredentialSession {
     /// Whether `LAST` was asked for and is to be sent back.
     private var owesEcho = false
     private var isAsking = false
+    /// Whether the drivers that `LAST` is about are being looked up.
+    private var isLooking = false
     /// Since when the socket has had no room, in monotonic microseconds.
     private var blockedSince: Microseconds?
     private lazy var frames = FrameAllowance(gateway.limits.viewerFrames, now: SystemClock.monotonicMicroseconds())
@@ -70,8 +72,13 @@ final class RecorderSocket: CredentialSession {
     }
 
     private func tellLast() {
-        pending.formUnion(limit.drivers(of: gateway.pipeline))
-        drain()
+        let found = later { (session: RecorderSocket, drivers: [DriverIndex]) in
+            session.pending.formUnion(drivers)
+            session.isLooking = false
+            session.drain()
+        }
+        isLooking = true
+        limit.drivers(gateway, then: found)
     }
 
     /// Tells what is pending, as much as the socket takes.
@@ -79,7 +86,7 @@ final class RecorderSocket: CredentialSession {
         guard !isAsking, let credential, connection.isOpen, !connection.isBackedUp else { return }
         let drivers = Array(pending.prefix(Self.page))
         guard !drivers.isEmpty else {
-            guard owesEcho else { return }
+            guard owesEcho, !isLooking else { return }
             owesEcho = false
             return connection.sendQueued(text: Array("LAST".utf8))
         }

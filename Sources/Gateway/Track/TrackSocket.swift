@@ -217,7 +217,8 @@ final class TrackSocket: CredentialSession {
         // The orders and groups last: what nobody watches yet is let go of after a while.
         let loaded = later { (session: TrackSocket, _: Void) in session.gateway.memberships.load(subjects, then: opened)
         }
-        gateway.directory.refresh(drivers) { loaded(()) }
+        let boxes = subjects.compactMap { if case .area(let area) = $0 { area.box } else { nil } }
+        gateway.areaCells.bring(boxes) { [gateway] in gateway.directory.refresh(drivers) { loaded(()) } }
     }
 
     private func watch(
@@ -253,6 +254,7 @@ final class TrackSocket: CredentialSession {
         }
         greeted = subjects.compactMap { if case .order(let order) = $0 { order } else { nil } }
         unsent = SubscriptionAnswer(id: request.id, parts: parts, refused: refused)
+        gateway.areaCells.look()
         answerFurther()
         gateway.flushSoon()
     }

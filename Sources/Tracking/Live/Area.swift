@@ -12,6 +12,14 @@ public struct Box: Hashable, Sendable {
     /// The eastern meridian.
     public let east: Degrees7
 
+    /// A box from its sides.
+    public init(south: Degrees7, west: Degrees7, north: Degrees7, east: Degrees7) {
+        self.south = south
+        self.west = west
+        self.north = north
+        self.east = east
+    }
+
     /// Whether a place is inside, its border included.
     @inline(__always)
     public func contains(latitude: Degrees7, longitude: Degrees7) -> Bool {
@@ -30,7 +38,7 @@ public struct Box: Hashable, Sendable {
     }
 
     /// One box, or the two of which one that spans the antimeridian is made.
-    var parts: [Box] {
+    public var parts: [Box] {
         west <= east
             ? [self]
             : [
@@ -70,13 +78,9 @@ public struct Area: Hashable, Sendable {
     }
 }
 
-/// Boxes by the cells of a grid that they touch. Each box is kept on the finest of fifteen levels on which it touches at
-/// most 4 × 4 cells, so that a place looks at one cell a level in use and meets few boxes that are not around it.
+/// Boxes by the cells of `AreaGrid` that they touch, each on its own level, so that a place looks at one cell a level in use
+/// and meets few boxes that are not around it.
 struct AreaIndex: Sendable {
-    private static let levels = 15
-    /// Cells a side that a box may touch.
-    private static let span = 4
-
     private struct Node: Sendable {
         var topic: Int32
         var next: Int32
@@ -87,17 +91,20 @@ struct AreaIndex: Sendable {
     private var nodes: [Node] = []
     private var free: Int32 = -1
     /// Boxes on each level.
-    private var counts = [Int](repeating: 0, count: levels)
+    private var counts = [Int](repeating: 0, count: AreaGrid.levels)
 
     /// Whether there is no box.
     private(set) var isEmpty = true
+    /// Counts the boxes that came and went.
+    private(set) var changes = 0
 
     /// Enters a box.
     mutating func insert(_ box: Box, _ topic: TopicIndex) {
-        let level = Self.level(for: box)
+        let level = AreaGrid.level(for: box)
         counts[level] += 1
         isEmpty = false
-        Self.forEachCell(of: box, level) { cell in
+        changes += 1
+        AreaGrid.forEachCell(of: box) { cell in
             let node = takeNode()
             nodes[node] = Node(topic: Int32(topic), next: cells[cell] ?? -1)
             cells[cell] = Int32(node)
@@ -106,10 +113,11 @@ struct AreaIndex: Sendable {
 
     /// Takes a box out that was entered.
     mutating func remove(_ box: Box, _ topic: TopicIndex) {
-        let level = Self.level(for: box)
+        let level = AreaGrid.level(for: box)
         counts[level] -= 1
         isEmpty = counts.allSatisfy { $0 == 0 }
-        Self.forEachCell(of: box, level) { cell in
+        changes += 1
+        AreaGrid.forEachCell(of: box) { cell in
             var previous: Int32 = -1
             var node = cells[cell] ?? -1
             while node >= 0, nodes[Int(node)].topic != Int32(topic) {
@@ -127,8 +135,8 @@ struct AreaIndex: Sendable {
     /// The boxes that may be around a place: `candidates` is emptied and filled.
     func find(latitude: Degrees7, longitude: Degrees7, into candidates: inout [Int32]) {
         candidates.removeAll(keepingCapacity: true)
-        for level in 0..<Self.levels where counts[level] > 0 {
-            var node = cells[Self.cell(level, Self.row(latitude, level), Self.column(longitude, level))] ?? -1
+        for level in 0..<AreaGrid.levels where counts[level] > 0 {
+            var node = cells[AreaGrid.cell(level, latitude: latitude, longitude: longitude)] ?? -1
             while node >= 0 {
                 candidates.append(nodes[Int(node)].topic)
                 node = nodes[Int(node)].next
@@ -144,44 +152,5 @@ struct AreaIndex: Sendable {
         let node = Int(free)
         free = nodes[node].next
         return node
-    }
-
-    // MARK: The grid
-
-    /// A cell's side on a level in degrees times 10⁷: half the globe's height at level 0, 0.011° at level 14.
-    private static func side(_ level: Int) -> Int64 { 1_800_000_000 >> Int64(level) }
-
-    private static func row(_ latitude: Degrees7, _ level: Int) -> UInt64 {
-        UInt64((Int64(latitude) + 900_000_000) / side(level))
-    }
-
-    private static func column(_ longitude: Degrees7, _ level: Int) -> UInt64 {
-        UInt64((Int64(longitude) + 1_800_000_000) / side(level))
-    }
-
-    private static func cell(_ level: Int, _ row: UInt64, _ column: UInt64) -> UInt64 {
-        UInt64(level) << 56 | row << 28 | column
-    }
-
-    private static func level(for box: Box) -> Int {
-        (0..<levels).last { level in
-            box.parts.allSatisfy { part in
-                row(part.north, level) - row(part.south, level) < span
-                    && column(part.east, level) - column(part.west, level) < span
-            }
-        } ?? 0
-    }
-
-    private static func forEachCell(of box: Box, _ level: Int, _ body: (UInt64) -> Void) {
-        // The two parts of one box may meet in a cell on a coarse level: it is visited once.
-        var seen: Set<UInt64> = []
-        for part in box.parts {
-            for row in row(part.south, level)...row(part.north, level) {
-                for column in column(part.west, level)...column(part.east, level) {
-                    let cell = cell(level, row, column)
-                    if seen.insert(cell).inserted { body(cell) }
-                }
-            }
-        }
     }
 }

@@ -1,6 +1,14 @@
 /// Areas: topics whose members are the drivers inside, found by a grid instead of by asking every viewer.
 
 extension Fanout {
+    /// Counts the areas that were opened and let go of.
+    public var areaChanges: Int { areas.changes }
+
+    /// The boxes of all areas that somebody watches, or did a moment ago.
+    public var areaBoxes: [Box] {
+        topicNumbers.values.compactMap { topics[$0].box }
+    }
+
     /// A new area's members are those inside now who are not offline.
     mutating func openArea(_ topic: TopicIndex, _ box: Box, now: Microseconds) {
         areas.insert(box, topic)

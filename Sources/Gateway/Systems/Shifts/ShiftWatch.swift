@@ -238,6 +238,7 @@ final class ShiftWatch {
     /// Also what an earlier process has left there. Where Redis is away, it is done when it is back.
     private func removeFromRedis(_ driver: DriverIndex) {
         let id = gateway.pipeline.drivers.id(of: driver)
+        let removal = gateway.pipeline.redis.geo.removal(of: id, gateway.pipeline)
         gateway.pipeline.redis.rewrite(id, gateway.pipeline)
         guard let redis = gateway.redis, redis.isReady else {
             lingering.insert(driver)
@@ -245,7 +246,7 @@ final class ShiftWatch {
         }
         var commands = RedisCommands()
         commands.command(["DEL", key.string(for: id)])
-        commands.command(["ZREM", gateway.configuration.redisGeoKey, id.string])
+        for command in removal { commands.command(command) }
         redis.send(commands)
         records[driver].isInRedis = false
     }

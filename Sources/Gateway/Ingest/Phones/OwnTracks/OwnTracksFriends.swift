@@ -34,7 +34,14 @@ final class OwnTracksFriends {
     func find(of driver: DriverID?, then: @escaping ([DriverID]) -> Void) {
         guard let driver, gateway.configuration.phonesFriends else { return then([]) }
         let now = SystemClock.monotonicMicroseconds()
-        if let friends = known[driver], friends.until > now { return then(friends.ids) }
+        let tell: ([DriverID]) -> Void = { [gateway] ids in
+            // Those who are new to this process are in the next reply; the others as they are now, whichever gateway they
+            // report to.
+            let known = ids.filter { gateway.pipeline.drivers.index(of: $0) != nil }
+            if known.count < ids.count { gateway.directory.load(ids) {} }
+            gateway.directory.refresh(known) { then(ids) }
+        }
+        if let friends = known[driver], friends.until > now { return tell(friends.ids) }
         let answered: PostgresQuestions.Answer = { [weak self] answer in
             guard let self else { return then([]) }
             // One who is not answered in time is not asked again at once, for every message of every phone.
@@ -43,13 +50,11 @@ final class OwnTracksFriends {
                     (0..<rows.count).compactMap { rows.text($0, 0).flatMap { DriverID($0) } }
                 } ?? known[driver]?.ids ?? []
             learn(ids, of: driver)
-            // Those who are new to this process are in the next reply.
-            gateway.directory.load(ids) {}
-            then(ids)
+            tell(ids)
         }
         guard let postgres = gateway.postgres, postgres.isConnected,
             postgres.ask(sql, [driver.string], deadlineMilliseconds: Self.deadlineMilliseconds, then: answered)
-        else { return then(known[driver]?.ids ?? []) }
+        else { return tell(known[driver]?.ids ?? []) }
     }
 
     private func learn(_ ids: [DriverID], of driver: DriverID) {
