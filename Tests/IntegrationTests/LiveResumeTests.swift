@@ -158,7 +158,7 @@ extension Integration {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a seed's cuts can be made again.
-private struct SplitMix {
+struct SplitMix {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }
