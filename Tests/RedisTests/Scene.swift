@@ -46,12 +46,18 @@ final class StoreScene {
     private(set) var store: RedisStore!
     private(set) var changes: [Bool] = []
     private(set) var refusals = 0
+    /// What a gateway does when it is told of a return or of refused writes: everything is written again.
+    var writeAgain: () -> Void = {}
 
     init(_ url: String) throws {
         store = RedisStore(loop: scene.loop, deployment: try RedisDeployment(url)) { [unowned self] isReady in
             changes.append(isReady)
+            if isReady { writeAgain() }
         }
-        store.onRefused = { [unowned self] in refusals += 1 }
+        store.onRefused = { [unowned self] in
+            refusals += 1
+            writeAgain()
+        }
     }
 
     deinit { store.close() }
