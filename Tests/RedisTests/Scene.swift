@@ -20,13 +20,19 @@ final class Scene {
     private var beat: LoopTimer?
     /// Called at every beat of the loop, each 5 ms: a load that goes on while something is awaited.
     var onBeat: () -> Void = {}
+    /// Called at the end of every turn, as a gateway writes what a turn has sent.
+    var atEndOfTurn: [() -> Void] = []
 
     init() {
+        loop.atEndOfTurn { [unowned self] in for body in atEndOfTurn { body() } }
         beat = LoopTimer(loop: loop) { [unowned self] in onBeat() }
         beat?.start(afterMilliseconds: 5, everyMilliseconds: 5)
     }
 
-    deinit { beat?.close() }
+    deinit {
+        beat?.close()
+        loop.removeEndOfTurnHook()
+    }
 
     /// Runs the loop until `condition` holds.
     func await(_ what: String, within seconds: Int64 = 30, _ condition: () throws -> Bool) throws {
@@ -46,12 +52,19 @@ final class StoreScene {
     private(set) var store: RedisStore!
     private(set) var changes: [Bool] = []
     private(set) var refusals = 0
+    /// What a gateway does when it is told of a return or of refused writes: everything is written again.
+    var writeAgain: () -> Void = {}
 
     init(_ url: String) throws {
         store = RedisStore(loop: scene.loop, deployment: try RedisDeployment(url)) { [unowned self] isReady in
             changes.append(isReady)
+            if isReady { writeAgain() }
         }
-        store.onRefused = { [unowned self] in refusals += 1 }
+        scene.atEndOfTurn.append { [weak self] in self?.store.flush() }
+        store.onRefused = { [unowned self] in
+            refusals += 1
+            writeAgain()
+        }
     }
 
     deinit { store.close() }
@@ -116,6 +129,7 @@ final class SubscriptionScene {
             messages[name, default: []].append(Self.text(payload))
             if !standing.contains(name) { unexpected += 1 }
         }
+        scene.atEndOfTurn.append { [weak self] in self?.subscriptions.flush() }
         subscriptions.onStanding = { [unowned self] channels in
             for channel in channels where !standing.insert(channel).inserted { contradictions.append("+" + channel) }
         }

@@ -58,7 +58,7 @@ final class RedisCluster {
     }
 
     func flush() {
-        for node in Array(nodes.values) { node.connection?.flush() }
+        for node in nodes.values { node.connection?.flush() }
     }
 
     // MARK: Commands

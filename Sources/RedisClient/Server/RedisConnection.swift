@@ -268,6 +268,8 @@ final class RedisConnection {
     /// Writes what was sent since the last call, in one go. Called at the end of each turn of the loop: however many
     /// commands a turn sends, they cost one system call.
     func flush() {
+        // A connection that is being made waits for being writable: with nothing to send nothing is changed.
+        guard unsentStart < unsent.count else { return }
         while let context, unsentStart < unsent.count {
             let written = unsent.withUnsafeBytes { bytes in
                 Glibc.send(

@@ -21,11 +21,12 @@ final class RedisSentinels {
         (self.loop, self.sentinels, self.name, self.template) = (loop, sentinels, name, template)
     }
 
-    /// Gives the primary's address, or nil where no Sentinel knows it. One question at a time: another one meanwhile is
-    /// not asked.
+    /// Gives the primary's address, or nil where no Sentinel knows it. Who asks while an answer is awaited gets that one,
+    /// in place of who asked before.
     func ask(_ answer: @escaping (RedisAddress?) -> Void) {
-        guard self.answer == nil else { return }
+        let isAsked = self.answer != nil
         self.answer = answer
+        if isAsked { return }
         attemptsLeft = sentinels.count
         if connection != nil { put() } else { connect() }
     }

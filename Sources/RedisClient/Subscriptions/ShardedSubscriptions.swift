@@ -69,7 +69,7 @@ final class ShardedSubscriptions {
     }
 
     func flush() {
-        for node in Array(nodes.values) { node.link?.connection.flush() }
+        for node in nodes.values { node.link?.connection.flush() }
     }
 
     func close() {
