@@ -6,7 +6,7 @@ import Gateway
 struct Nodes: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the gateways that write this history, and take out one that is gone for good.",
-        subcommands: [List.self, Retire.self])
+        subcommands: [List.self, Retire.self, Admit.self])
 
     /// Lists nodes.
     struct List: ParsableCommand {
@@ -31,7 +31,7 @@ struct Nodes: ParsableCommand {
             abstract: "Take out a node that will never run again: erasures wait for its journal no longer.",
             discussion: """
                 What its journal held and Postgres does not is lost. A node that was heard of within five minutes is refused. \
-                Never of one that will run again: its journal may hold pings of drivers who are erased meanwhile.
+                Never of one that will run again: where drivers were erased meanwhile, it writes nothing until it is admitted.
                 """)
 
         @OptionGroup var options: ConfigurationOptions
@@ -40,6 +40,21 @@ struct Nodes: ParsableCommand {
 
         func run() throws {
             print(try NodeCommands(options.load()).retire(node, isForced: force))
+        }
+    }
+
+    /// Takes a node in again.
+    struct Admit: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take in again a node that was retired and whose journal was found.",
+            discussion:
+                "Drivers who were erased meanwhile have to be erased again: its journal may bring back their pings.")
+
+        @OptionGroup var options: ConfigurationOptions
+        @Argument(help: "The node's id.") var node: String
+
+        func run() throws {
+            print(try NodeCommands(options.load()).admit(node))
         }
     }
 }

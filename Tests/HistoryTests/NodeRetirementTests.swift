@@ -84,4 +84,38 @@ struct NodeRetirementTests {
         #expect(try fixture.number("SELECT count(*) FROM driver_location_events") == 30)
         #expect(try fixture.number("SELECT lsn FROM ingest_checkpoints") == 30)
     }
+
+    @Test func `a node that turns up after drivers were erased writes nothing until it is admitted`() throws {
+        let fixture = try HistoryFixture()
+        fixture.append(try (0..<10).map { try somePing($0) })
+        let writer = fixture.startWriter()
+        fixture.drain(writer)
+        writer.stop()
+        _ = try retire(fixture.journal.nodeID, fixture, isForced: true)
+        try fixture.connection().run(
+            """
+            DELETE FROM driver_location_events WHERE driver_id = 'driver-3';
+            INSERT INTO erasures (
+                id, driver_hash, reaches_to, keeps_registration, requested_by, step, receipt, finished_at)
+            VALUES ('e1', sha256('x'), now(), true, 'cli', 'receipt', '{}', clock_timestamp())
+            """)
+        let second = fixture.startWriter()
+        eventually("it holds: \(second.summary)") { second.isHolding }
+        #expect(second.counters.lastError?.contains("drover nodes admit \(fixture.journal.nodeID)") == true)
+        // Being there for erasures does not change that.
+        try fixture.connection().query(
+            "INSERT INTO ingest_checkpoints (node_id, lsn) VALUES ($1, 0)", [fixture.journal.nodeID])
+        second.stop()
+        let third = fixture.startWriter()
+        eventually("it holds again: \(third.summary)") { third.isHolding }
+        #expect(try fixture.number("SELECT count(*) FROM driver_location_events") == 9)
+        try NodeRetirement.admit(node: fixture.journal.nodeID, connection: fixture.connection(), schema: "public")
+        fixture.drain(third)
+        third.stop()
+        #expect(try fixture.number("SELECT count(*) FROM driver_location_events") == 10)
+        let again = #expect(throws: PostgresError.self) {
+            try NodeRetirement.admit(node: fixture.journal.nodeID, connection: fixture.connection(), schema: "public")
+        }
+        #expect(again?.description.contains("drover nodes list") == true)
+    }
 }

@@ -12,7 +12,8 @@ extension Integration {
         @Test(arguments: [
             [], ["serve"], ["demo"], ["migrate"], ["check"], ["key"], ["key", "create"], ["key", "list"],
             ["key", "revoke"], ["partitions"], ["partitions", "list"], ["partitions", "maintain"],
-            ["partitions", "archive"], ["nodes"], ["nodes", "list"], ["nodes", "retire"], ["replay"], ["simulate"],
+            ["partitions", "archive"], ["nodes"], ["nodes", "list"], ["nodes", "retire"], ["nodes", "admit"],
+            ["replay"], ["simulate"],
         ])
         func `every command has help`(words: [String]) throws {
             let result = try Command.run([droverProgram] + words + ["--help"])
@@ -44,6 +45,8 @@ extension Integration {
                 (["partitions", "maintain", "--at", "soon"], [:], "RFC 3339"),
                 (["partitions", "list"], [nowhere: "postgresql:///x?host=/nonexistent"], "/nonexistent"),
                 (["key", "list"], [nowhere: "postgresql:///x?host=/nonexistent"], "/nonexistent"),
+                (["nodes", "retire", "none"], [:], "drover nodes list"),
+                (["nodes", "admit", "none"], [:], "drover nodes list"),
                 (["migrate"], [nowhere: "postgresql:///x?host=/nonexistent"], "/nonexistent"),
                 (["replay", "/nonexistent.gpx", "--key", "k"], [:], "/nonexistent.gpx"),
             ]

@@ -1,4 +1,4 @@
-/// `drover nodes list|retire`: the gateways that write this history, and the end of one that is gone for good.
+/// `drover nodes list|retire|admit`: the gateways that write this history, and the end of one that is gone for good.
 import PostgresClient
 
 /// Works over a connection of its own.
@@ -47,8 +47,14 @@ public struct NodeCommands {
         return """
             retired node \(node)\(machine), heard of last at \(retired.heardAt); \(waited)
             its journal was in Postgres through record \(retired.lsn), the last of them at \(retired.writtenAt); pings that it \
-            acknowledged after that are lost with it, and if it is started again it may bring back pings of drivers who were \
-            erased since
+            acknowledged after that are lost with it
             """
+    }
+
+    /// Takes a retired node in again, whose journal was found. Returns what to tell.
+    public func admit(_ node: String) throws -> String {
+        try NodeRetirement.admit(node: node, connection: connection, schema: configuration.postgresSchema)
+        return
+            "node \(node) is known again; pings of its journal may be of drivers who were erased meanwhile: erase them again"
     }
 }

@@ -56,6 +56,11 @@ final class HistorySession {
             "SELECT lsn FROM \(quotedIdentifier(configuration.schema)).ingest_checkpoints WHERE node_id = $1",
             [configuration.nodeID])
         checkpoint = rows.count == 0 ? 0 : UInt64(rows.integer(0, 0) ?? 0)
+        guard checkpoint == 0 else { return }
+        try connection.transaction("SET LOCAL search_path TO \(quotedIdentifier(configuration.schema))") {
+            () throws(PostgresError) in
+            try NodeRetirement.checkReturn(of: configuration.nodeID, connection)
+        }
     }
 
     /// Makes the partitions of the days ahead. Where Postgres refuses, what exists is used and the refusal is returned

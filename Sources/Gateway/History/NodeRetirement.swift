@@ -22,7 +22,7 @@ struct NodeRetirement {
 
     /// Takes `node` out, with a row in the audit trail, in one transaction: no erasure waits for it any more, and its devices
     /// count as disconnected. `schema` is Drover's, unquoted. Where the node turns up again, its journal is taken up from its
-    /// beginning, and each row is still written once. Throws where no such node is known, and, without `isForced`, where it was
+    /// beginning, and each row is still written once, unless drivers were erased meanwhile (`checkReturn`). Throws where no such node is known, and, without `isForced`, where it was
     /// heard of within `silenceSeconds`. Not within a transaction.
     @discardableResult
     static func retire(
@@ -62,6 +62,49 @@ struct NodeRetirement {
                 """, [actor, node, known.host, "\(known.lsn)", known.heardAt, "\(isForced)"])
             return known
         }
+    }
+
+    /// Takes `node` in again, which was retired: from now on erasures wait for it, and its journal is written from its
+    /// beginning. Throws where it was not retired.
+    static func admit(
+        node: String, connection: PostgresConnection, schema: String, actor: String = "cli"
+    ) throws(PostgresError) {
+        try connection.transaction("SET LOCAL search_path TO \(quotedIdentifier(schema))") { () throws(PostgresError) in
+            guard try retirement(of: node, connection) != nil else {
+                throw PostgresError(
+                    .data, "no node \(node) was retired", advice: "List those that are known with: drover nodes list")
+            }
+            try connection.query(
+                "INSERT INTO api_audit_logs (actor, action, subject) VALUES ($1, 'node.admit', 'node:' || $2)",
+                [actor, node])
+            try connection.query(
+                "INSERT INTO ingest_checkpoints (node_id, lsn) VALUES ($1, 0) ON CONFLICT DO NOTHING", [node])
+        }
+    }
+
+    /// Throws where `node` was retired and drivers were erased since: its journal may hold their pings, and would bring them
+    /// back. Within a transaction whose search path begins with Drover's schema.
+    static func checkReturn(of node: String, _ connection: PostgresConnection) throws(PostgresError) {
+        guard let retired = try retirement(of: node, connection), retired.erasures > 0 else { return }
+        throw PostgresError(
+            .schema,
+            "this journal's node \(node) was retired at \(retired.at), and \(retired.erasures) erasures ended since, which "
+                + "its pings might undo",
+            advice: "Move the journal's directory away, or run `drover nodes admit \(node)` and repeat those erasures.")
+    }
+
+    /// When a node was retired, unless it was taken in again, and how many erasures ended since.
+    private static func retirement(
+        of node: String, _ connection: PostgresConnection
+    ) throws(PostgresError) -> (at: String, erasures: Int64)? {
+        let rows = try connection.query(
+            """
+            SELECT \(utc("at")), (SELECT count(*) FROM erasures WHERE finished_at > trail.at), action = 'node.retire'
+            FROM api_audit_logs trail WHERE subject = 'node:' || $1 AND action IN ('node.retire', 'node.admit')
+            ORDER BY at DESC, id DESC LIMIT 1
+            """, [node])
+        guard rows.count == 1, rows.flag(0, 2) == true else { return nil }
+        return (rows.text(0, 0) ?? "", rows.integer(0, 1) ?? 0)
     }
 
     /// A moment to the second as text, in UTC.
