@@ -38,7 +38,11 @@ final class Bus {
         subscriptions = RedisSubscriptions(
             loop: loop, deployment: deployment, kind: configuration.redisPubsub == "sharded" ? .sharded : .plain
         ) { [unowned self] channel, payload in
-            if channel.elementsEqual(control) { heard(payload) } else { onPosition?(payload, channel.starts(with: cell)) }
+            if channel.elementsEqual(control) {
+                heard(payload)
+            } else {
+                onPosition?(payload, channel.starts(with: cell))
+            }
         }
         subscriptions?.onStanding = { [unowned self] channels in
             if channels.contains(Self.controlChannel) { onReturn?() }

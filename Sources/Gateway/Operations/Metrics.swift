@@ -107,6 +107,12 @@ struct Metrics {
             merge: .maximum)
         page.counter("drover_bus_positions_total", "Positions that came over the bus", gateway.busPositions)
         page.gauge(
+            "drover_bus_cells", "Cells of the map that are listened to for the areas that are watched here",
+            gateway.areaCells.count)
+        page.counter(
+            "drover_redis_cells_published_total", "Positions published on cells that other gateways listen to",
+            gateway.pipeline.redis.cells.published)
+        page.gauge(
             "drover_bus_drivers", "Drivers whose positions are listened to, since somebody here watches them",
             gateway.interest.count)
         page.counter(

@@ -150,21 +150,32 @@ final class Places {
     func prune(_ members: [GeoMember]) {
         let pipeline = gateway.pipeline
         let deadline = deadline
+        var strays: [GeoMember] = []
         var checks = 0
         for member in members where checks < Self.maximumChecks {
-            let index = pipeline.drivers.index(of: member.id)
-            let position = index.flatMap { pipeline.fanout.position(of: $0) }
+            let position = pipeline.drivers.index(of: member.id).flatMap { pipeline.fanout.position(of: $0) }
             if let position, position.receivedAt >= deadline {
-                // Somebody has put him into the cell where he is now.
-                let cell = keys.cell(latitude: position.latitude, longitude: position.longitude)
-                guard keys.isCut, cell != member.cell else { continue }
-                gateway.redis?.send(["ZREM", keys.key(of: member.cell), member.id.string]) { _ in }
-                checks += 1
+                guard isStray(member, position) else { continue }
+                strays.append(member)
             } else {
-                checks += 1
                 removeIfDead(member, position?.recordedAt)
             }
+            checks += 1
         }
+        guard !strays.isEmpty else { return }
+        // What is a second old may be behind the cell that he was just put into.
+        gateway.directory.reread(strays.map(\.id)) { [self] in
+            for member in strays {
+                let position = pipeline.drivers.index(of: member.id).flatMap { pipeline.fanout.position(of: $0) }
+                guard let position, isStray(member, position) else { continue }
+                gateway.redis?.send(["ZREM", keys.key(of: member.cell), member.id.string]) { _ in }
+            }
+        }
+    }
+
+    /// Whether somebody has put the driver into another cell since.
+    private func isStray(_ member: GeoMember, _ position: Position) -> Bool {
+        keys.isCut && keys.cell(latitude: position.latitude, longitude: position.longitude) != member.cell
     }
 
     /// The hash outlives the driver's being online; where it is gone, he is. While it is there its gateway may have heard of
