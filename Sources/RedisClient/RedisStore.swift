@@ -9,8 +9,7 @@ public final class RedisStore {
         case cluster(RedisCluster)
     }
 
-    /// How it is built.
-    public let deployment: RedisDeployment
+    private let deployment: RedisDeployment
     private let backend: Backend
     private var refusals = RefusalPace()
     private var timer: LoopTimer?

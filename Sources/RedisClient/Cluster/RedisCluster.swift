@@ -173,6 +173,7 @@ final class RedisCluster {
     }
 
     private func tellReturn() {
+        timer?.stop()
         guard isReady else { return }
         wasTold = true
         onChange(true)
