@@ -45,7 +45,7 @@ final class LeftoverJournals: Sendable {
         log.notice(
             "journals of workers that are no longer configured are written to Postgres",
             metadata: ["journals": "\(found.joined(separator: ", "))"])
-        thread.withLock { $0 = HistoryThread { [self] in run(found) } }
+        thread.withLock { $0 = HistoryThread { [self] in run(beyond: workers) } }
     }
 
     /// Stops within the deadline; what is left is gone on with at the next start.
@@ -64,26 +64,27 @@ final class LeftoverJournals: Sendable {
         return names.filter { $0.hasPrefix(drainedPrefix) }.sorted() + journals.sorted()
     }
 
-    private func run(_ names: [String]) {
-        var left = names
-        while !left.isEmpty, !signals.isStopping {
-            var failed: [String] = []
-            for name in left where !signals.isStopping {
+    private func run(beyond workers: Int) {
+        while !signals.isStopping {
+            // Looked up anew each time: a journal that was drained has another name since.
+            let names = Self.directories(in: configuration.journalDirectory, beyond: workers)
+            state.withLock { $0.count = names.count }
+            guard !names.isEmpty else { break }
+            var hasFailed = false
+            for name in names where !signals.isStopping {
                 do {
                     try settle(name)
                     log.notice(
                         "a journal that is no longer configured is in Postgres and gone",
                         metadata: ["journal": "\(name)"])
-                    state.withLock { $0.count -= 1 }
                 } catch {
-                    failed.append(name)
+                    hasFailed = true
                     if !signals.isStopping { tell("\(name): \(error)") }
                 }
             }
-            left = failed
-            if !left.isEmpty, !signals.isStopping { signals.cutOff.pause(milliseconds: Self.pauseMilliseconds) }
+            if hasFailed { signals.cutOff.pause(milliseconds: Self.pauseMilliseconds) }
         }
-        if left.isEmpty { state.withLock { $0.error = nil } }
+        state.withLock { if $0.count == 0 { $0.error = nil } }
     }
 
     /// Once for each new reason.

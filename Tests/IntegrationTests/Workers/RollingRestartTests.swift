@@ -33,11 +33,11 @@ extension Integration {
         }
 
         @Test func `a configuration that is broken changes nothing, one that is not is read`() throws {
-            let gateway = try RunningGateway(starts: false)
-            let file = gateway.directory.path + "/drover.yaml"
+            let directory = try TemporaryDirectory(prefix: "dw")
+            defer { directory.remove() }
+            let file = directory.path + "/drover.yaml"
             try "workers: \"2\"\n".write(toFile: file, atomically: true, encoding: .utf8)
-            gateway.environment["DROVER_WORKERS"] = nil
-            let configured = try RunningGateway(settings: [:], file: file)
+            let configured = try RunningGateway(file: file)
             let before = configured.workerProcesses()
             #expect(before.count == 2)
             for (text, reason) in [

@@ -90,17 +90,20 @@ extension Integration {
 
         @Test func `no connect is refused while workers die`() throws {
             let gateway = try RunningGateway.workers(2)
+            var answered = 0
             for round in 0..<4 {
                 let ready = gateway.logged("a worker is ready")
                 kill(try #require(gateway.workerProcesses()[round % 2]), SIGKILL)
-                var isBack = false
-                while !isBack {
-                    isBack = gateway.logged("a worker is ready") > ready
+                while gateway.logged("a worker is ready") == ready {
                     let stream = try ByteStream(port: gateway.port)
                     stream.send("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                    #expect(try stream.takeReply()?.status == 200)
+                    // What the dying one had accepted goes with it.
+                    guard let reply = try stream.takeReply() else { continue }
+                    #expect(reply.status == 200)
+                    answered += 1
                 }
             }
+            #expect(answered > 10)
         }
 
         @Test func `a signal ends all in order`() throws {
