@@ -60,6 +60,7 @@ extension Integration {
             #expect(try gateways[0].count("SELECT count(*) FROM driver_location_events") == expected)
             // A gateway that knows none of it asks the hashes.
             let fresh = try RunningGateway(beside: gateways[0])
+            try fresh.awaitStores()
             for driver in stride(from: 0, to: FleetStory.drivers, by: 50) {
                 let position = try fresh.http("GET", "/v1/drivers/\(FleetStory.name(driver))/position", token: key)
                 #expect(try JSON(parsing: position.text)["recorded_at"].integer == story.newest)
