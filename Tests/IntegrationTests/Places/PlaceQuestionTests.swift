@@ -21,8 +21,7 @@ extension Integration {
         @Test func `who reports to one gateway is found through the other, where he is now`() throws {
             let first = try RunningGateway()
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key(RunningGateway.steering)
             let at = now() - 20_000
             try first.post(
@@ -72,8 +71,7 @@ extension Integration {
         @Test func `hundreds of drivers are sorted, cut off and limited alike at both gateways`() throws {
             let first = try RunningGateway()
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key()
             let at = now() - 10_000
             // On a spiral, so that each is a little farther away than the one before.
@@ -118,8 +116,7 @@ extension Integration {
                 "redis.location_ttl_s": "5", "live.offline_s": "4", "live.stale_s": "2",
             ])
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key()
             let redis = try first.redisProbe()
             try first.post([TestPing("ghost", at: now(), latitude: 60, longitude: 20)], token: key)
@@ -139,8 +136,7 @@ extension Integration {
         @Test func `who goes on to another gateway is not swept out by the one he has left`() throws {
             let first = try RunningGateway(settings: ["live.offline_s": "4", "live.stale_s": "2"])
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key()
             let redis = try first.redisProbe()
             try first.post([TestPing("both", at: now(), latitude: 60, longitude: 20)], token: key)
@@ -188,8 +184,7 @@ extension Integration {
         @Test func `without Redis a gateway answers by what it knows itself`() throws {
             let first = try RunningGateway()
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key()
             try first.post([TestPing("one", at: now(), latitude: 60, longitude: 20)], token: key)
             try second.post([TestPing("two", at: now(), latitude: 60, longitude: 20)], token: key)
