@@ -18,6 +18,15 @@ extension Integration {
             try drivers(gateway, query, key).compactMap { $0["driver_id"].string }
         }
 
+        /// Who is there, and how far away.
+        private static func shown(_ gateway: RunningGateway, _ query: String, _ key: String) throws -> [String] {
+            try drivers(gateway, query, key).map { driver in
+                let id: String = driver["driver_id"].string ?? ""
+                let distance: Double = driver["distance_m"].number ?? 0
+                return "\(id) \(distance)"
+            }
+        }
+
         @Test func `who reports to one gateway is found through the other, where he is now`() throws {
             let first = try RunningGateway()
             try first.awaitStores()
@@ -44,7 +53,7 @@ extension Integration {
                 #expect(try Self.ids(gateway, "near=-60,-160&radius_m=21000000", key).count == 4)
                 #expect(try Self.ids(gateway, "area=59,19,62,21&limit=2", key) == ["a", "b"])
                 #expect(try Self.ids(gateway, "area=-90,-180,90,180", key).count == 4)
-                #expect(try Self.ids(gateway, "area=60,21,61,20", key).isEmpty, "around the globe")
+                #expect(try Self.ids(gateway, "area=60,21,61,19", key).isEmpty, "around the globe")
                 let distance = try Self.drivers(gateway, "near=60,20", key)[1]["distance_m"].number
                 #expect(abs(try #require(distance) - 111.2) < 1)
             }
@@ -95,9 +104,9 @@ extension Integration {
                 "area=44.99,8.99,45.01,9.01&limit=10000", "area=44,8,46,10&limit=13",
             ] {
                 for token in [key, limited, coarse.token] {
-                    let answers = try [first, second].map { try Self.drivers($0, query, token).map(\.description) }
+                    let answers = try [first, second].map { try Self.shown($0, query, token) }
                     #expect(answers[0] == answers[1], "\(query)")
-                    #expect(!answers[0].isEmpty, "\(query)")
+                    #expect(!answers[0].isEmpty || token != key, "\(query)")
                 }
             }
             let near = try Self.drivers(second, "near=45,9&radius_m=3000&limit=10000", key)
@@ -145,10 +154,9 @@ extension Integration {
             let start = now()
             var latest = now()
             while now() < start + 8_000 {
-                if now() > latest + 1_000 {
-                    latest = now()
-                    try second.post([TestPing("both", at: latest, latitude: 60, longitude: 20)], token: key)
-                }
+                try eventually("a second later") { now() > latest + 1_000 }
+                latest = now()
+                try second.post([TestPing("both", at: latest, latitude: 60, longitude: 20)], token: key)
                 #expect(try redis.command("ZSCORE", "drivers:geo", "both").text != nil)
                 #expect(try Self.ids(first, "near=60,20", key) == ["both"])
             }
