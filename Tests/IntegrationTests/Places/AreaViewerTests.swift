@@ -13,8 +13,7 @@ extension Integration {
         @Test func `drivers who report elsewhere are there, come in, go on and leave`() throws {
             let first = try RunningGateway()
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key()
             let start = now() - 60_000
             func report(_ driver: String, _ longitude: Double, at time: Int64) throws {
@@ -52,8 +51,7 @@ extension Integration {
         @Test func `who drives along the border inside a cell is seen as soon as he crosses it`() throws {
             let first = try RunningGateway()
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key()
             let viewer = try ScreenedViewer(second, key)
             try viewer.subscribe([Self.area])
@@ -61,23 +59,24 @@ extension Integration {
             func report(_ longitude: Double, at time: Int64) throws {
                 try first.post([TestPing("edge", at: time, latitude: 60, longitude: longitude)], token: key)
             }
-            // 28 m outside, and every two pings nearer: the crossing is no matter of cells, nor of seconds.
-            try report(20.1005, at: start)
+            // 28 m outside, then nearer: the crossing is no matter of cells, nor of seconds.
             let redis = try first.redisProbe()
+            var time = start
             try eventually("the other gateway listens to him") {
-                try redis.command("PUBSUB", "NUMSUB", "driver:edge:location").list.last?.number == 1
+                time += 10
+                try report(20.1005, at: time)
+                return try redis.command("PUBSUB", "NUMSUB", "driver:edge:location").list.last?.number == 1
             }
-            try report(20.1002, at: start + 1_000)
-            try report(20.0998, at: start + 2_000)
-            try viewer.read("he is in", within: 3) { $0.newest("edge") == start + 2_000 }
-            #expect(viewer.screen.positions["edge"] == [start + 2_000])
+            try report(20.1002, at: time + 1_000)
+            try report(20.0998, at: time + 2_000)
+            try viewer.read("he is in", within: 3) { $0.newest("edge") == time + 2_000 }
+            #expect(viewer.screen.positions["edge"] == [time + 2_000])
         }
 
         @Test func `nothing is published on cells while nobody listens`() throws {
             let first = try RunningGateway()
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key()
             let listener = try first.redisProbe()
             try listener.command("PSUBSCRIBE", "drover:cell:*", "driver:quiet:*")
@@ -125,8 +124,7 @@ extension Integration {
             let key = try first.key()
             let viewer = try ScreenedViewer(first, key)
             try viewer.subscribe([Self.area])
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let at = now()
             try second.post([TestPing("late", at: at, latitude: 60, longitude: 20)], token: key)
             try viewer.read("he is seen") { $0.newest("late") == at }

@@ -15,8 +15,7 @@ extension Integration {
                 "mds.provider_id": "0d5b3a90-9f1c-4c54-9d27-4f6c3e0a9b11", "live.offline_s": "5", "live.stale_s": "2",
             ])
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.key()
             let at = now() - 3_000
             try first.post(
@@ -69,8 +68,7 @@ extension Integration {
         @Test func `the Recorder's viewers and phones' friends see who reports elsewhere`() throws {
             let first = try RunningGateway()
             try first.awaitStores()
-            let second = try RunningGateway(beside: first)
-            try second.awaitStores()
+            let second = try first.companion()
             let key = try first.masterKey()
             let at = now() / 1_000 * 1_000 - 30_000
             try first.post([TestPing("kim-17", at: at, latitude: 52.5163, longitude: 13.3777)], token: key)
