@@ -5,6 +5,7 @@ import Glibc
 import Journal
 import LocalServers
 import PostgresClient
+import Synchronization
 import Testing
 import Tracking
 
