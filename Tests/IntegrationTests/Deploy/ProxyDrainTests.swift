@@ -87,10 +87,10 @@ extension Integration {
             for gateway in scene.gateways { try gateway.post([TestPing("van-1", at: now())], token: scene.key) }
             scene.first.postgres.stop()
             // Straight to the second, until its journal is full.
-            var at = now() - 4_000_000
+            var number = 0
             try eventually("the journal is full") {
-                let drive = TestPing.drive("filler", from: at, count: 1_000)
-                at += 1_000_000
+                number += 1
+                let drive = TestPing.drive("filler-\(number)", from: now() - 2_000_000, count: 1_000)
                 return try scene.second.http(
                     "POST", "/v1/pings", token: scene.key, body: TestPing.array(drive)
                 ).status == 503
