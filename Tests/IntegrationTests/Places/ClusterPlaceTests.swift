@@ -12,12 +12,10 @@ extension Integration {
         func `questions, areas and feeds work by cells`(pubsub: String) throws {
             let cluster = try LocalRedisCluster.start()
             defer { cluster.stop() }
-            let first = try RunningGateway(settings: [
-                "redis.url": cluster.url, "redis.pubsub": pubsub, "live.offline_s": "20", "live.stale_s": "10",
-            ])
+            let first = try RunningGateway(settings: ["redis.url": cluster.url, "redis.pubsub": pubsub])
             let second = try first.companion()
             let key = try first.key()
-            let start = now() - 60_000
+            let start = now() - 20_000
             // Toronto, Lagos and Fiji, on both sides of a meridian where cells meet: -78.75.
             let places = [
                 (43.65, -78.7502), (43.65, -78.7498), (6.45, 3.4), (-17, 179.9999), (-17, -179.9999),

@@ -41,6 +41,9 @@ final class RunningGateway {
     let arguments: [String]
     private var admin: PostgresConnection?
     private static let databases = Atomic(0)
+    /// `config/test` runs some suites again with several workers.
+    private static let workers =
+        ProcessInfo.processInfo.environment["DROVER_TEST_WORKERS"].map { ["--workers", $0] } ?? []
 
     /// - Parameters:
     ///   - ownPostgres: for tests that stop, freeze or restart it.
@@ -107,7 +110,8 @@ final class RunningGateway {
     func start(under program: [String] = [], as drover: String = droverProgram) throws {
         starts += 1
         let process = try ChildProcess(
-            program + [drover, "serve"] + arguments, environment: environment.mapValues { $0 }, output: .file(logPath))
+            program + [drover, "serve"] + arguments + (program.isEmpty ? Self.workers : []),
+            environment: environment.mapValues { $0 }, output: .file(logPath))
         self.process = process
         LogBook.open(self, logPath)
         guard process.waitForOutput("listening", within: .seconds(30)) else {

@@ -22,13 +22,13 @@ struct CapacityCosts: Equatable {
     /// Rows a second that one Postgres backend takes from the journal (`recovery`).
     var rowsPerSecond = 225_323.0
 
-    // Of `bench/workers --json FILE`; until one is given, what prototypes of the same commands cost.
+    // Of `bench/workers --json FILE`, on the same machine on 2026-11-22.
     /// What a ping costs Redis more where gateways share it (a hash is only written over by a newer position), µs.
-    var redisShared = 2.1
+    var redisShared = 5.0
     /// Gateway CPU a position that comes over the bus, µs.
-    var busPosition = 3.0
+    var busPosition = 8.0
     /// Redis CPU a position that goes to one listening process, µs.
-    var busDelivery = 1.0
+    var busDelivery = 1.9
 
     // Of private servers, once (see bench/README.md).
     /// Kernel memory of a connected socket, KB: 8,000 on loopback, Linux 6.18.
