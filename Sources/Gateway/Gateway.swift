@@ -212,6 +212,7 @@ final class Gateway: WebApplication {
         redis?.flush()
         redis?.close()
         interest.close()
+        areaCells.close()
         bus?.close()
         access.close()
         erasures.close()

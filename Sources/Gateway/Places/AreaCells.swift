@@ -3,6 +3,7 @@
 ///
 /// The drivers inside an area when it is opened are read from the GEO set, and are listened to on their own channels like
 /// everybody who is watched; so are those who were heard of on a cell, whether inside the area yet or not.
+import EventLoop
 import RedisClient
 import Tracking
 
@@ -21,9 +22,15 @@ final class AreaCells {
     /// Whether the drivers of all areas are being read, and are to be once more.
     private var isReading = false
     private var mustReadAgain = false
+    private var timer: LoopTimer?
 
     init(gateway: Gateway) {
         self.gateway = gateway
+        timer = LoopTimer(loop: gateway.loop) { [unowned self] in readAll() }
+    }
+
+    func close() {
+        timer?.close()
     }
 
     /// The channel of a cell.
@@ -61,9 +68,12 @@ final class AreaCells {
         return cells
     }
 
-    /// These subscriptions stand from now on: whoever came before was not heard.
+    /// These subscriptions stand from now on: whoever came before was not heard, and is read; once more when every gateway has
+    /// had time to write whom it had heard of until then.
     func stand(_ channels: [String]) {
-        if channels.contains(where: { $0.hasPrefix(Self.prefix) }) { readAll() }
+        guard channels.contains(where: { $0.hasPrefix(Self.prefix) }) else { return }
+        readAll()
+        timer?.start(afterMilliseconds: 2 * gateway.configuration.redisWriteIntervalMilliseconds)
     }
 
     private func readAll() {
