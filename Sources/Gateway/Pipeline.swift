@@ -31,7 +31,7 @@ final class Pipeline {
     var fanout: Fanout
     let redis: RedisPositions
     private(set) var counters = PipelineCounters()
-    private let keepsHistory: Bool
+    let keepsHistory: Bool
 
     /// The batch being worked on, and what came of it.
     private(set) var batch = PingBatch()

@@ -33,7 +33,8 @@ extension Integration {
             let position = try gateway.http("GET", "/v1/drivers/van-1/position", token: key)
             #expect(try JSON(parsing: position.text)["recorded_at"].integer == drive[9].recordedAt)
             let again = try gateway.post([drive[9]], token: key)
-            #expect(again["duplicate"].integer == 1, "\(again)")
+            // A hash is no proof that the ping was kept: it is kept again where it is not there.
+            #expect(again[source == .hash ? "late" : "duplicate"].integer == 1, "\(again)")
             let older = try gateway.post([TestPing("van-1", at: drive[9].recordedAt - 500)], token: key)
             #expect(older["late"].integer == 1, "\(older)")
             let far = try gateway.post([TestPing("van-1", at: drive[9].recordedAt + 1_000, latitude: 50)], token: key)

@@ -101,7 +101,7 @@ final class DriverDirectory {
             if var position = found[id], erasures?.hidesAll(of: id) != true {
                 if isNew {
                     // As `follow`, without being news to anybody.
-                    pipeline.recall(position, isLate: true, of: driver)
+                    if !pipeline.keepsHistory { pipeline.recall(position, isLate: true, of: driver) }
                     position.recordedAt += 999
                     pipeline.recall(position, isLate: false, of: driver)
                 } else {
