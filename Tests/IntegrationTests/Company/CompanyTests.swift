@@ -103,11 +103,12 @@ extension Integration {
             try here.post([TestPing("van-1", at: start)], token: key)
             try there.post([TestPing("van-1", at: start + 1_000)], token: key)
             try eventually("the hash has the newer") { try hash() == start + 1_000 }
-            // Accepted by a gateway that does not know better yet; neither the hash nor a map goes back.
+            // Perhaps accepted, by a gateway that does not know better yet; neither the hash nor a map goes back.
             let viewer = try ScreenedViewer(there, key)
             try viewer.subscribe(["driver:van-1"])
             let older = try here.post([TestPing("van-1", at: start + 500)], token: key)
-            #expect(older["accepted"].integer == 1)
+            // Late where its own write was refused already, and it has looked.
+            #expect((older["accepted"].integer ?? 0) + (older["late"].integer ?? 0) == 1, "\(older)")
             try eventually("the hash was left alone, and that was noticed") {
                 try here.metric("drover_redis_newer_elsewhere_total") > 0
             }
