@@ -58,6 +58,7 @@ final class Gateway: WebApplication {
     /// Which other gateways there are, and whose positions are wanted of them.
     private(set) lazy var company = Company(bus: { [unowned self] in bus })
     private(set) lazy var interest = Interest(gateway: self)
+    private(set) lazy var devices = DeviceStates(gateway: self)
     /// Positions that came over the bus.
     var busPositions = 0
     /// The viewers that speak the protocol of OwnTracks' Recorder.
@@ -254,6 +255,7 @@ final class Gateway: WebApplication {
     private func endOfTurn() {
         lane.work()
         followViewers()
+        devices.follow()
         submitSoon()
         if let server {
             acknowledgements.release(
@@ -309,6 +311,7 @@ final class Gateway: WebApplication {
         pipeline.recency.second += 1
         company.everySecond()
         interest.everySecond(now: now)
+        devices.everySecond(now: now)
         pipeline.fanout.sweep(now: now)
         if let redis {
             pipeline.redis.sweep(redis, pipeline.fanout, pipeline.drivers, now: now)
@@ -361,6 +364,7 @@ final class Gateway: WebApplication {
         access.copies.redisReturned()
         pipeline.redis.rewriteAll(redis, pipeline, now: SystemClock.wallMicroseconds())
         writeHashes()
+        devices.retell()
         places.redisReturned()
     }
 

@@ -261,7 +261,11 @@ final class Pipeline {
     /// What was accepted before this process began: fixes for the judge, the newest of them for the map.
     func recall(_ position: Position, isLate: Bool, of driver: DriverIndex) {
         judge.recall(position.anchor, isLate: isLate, of: driver)
-        guard !isLate else { return }
+        if !isLate { restore(position, of: driver) }
+    }
+
+    /// Puts a position from before this process began on the map, without being news to anybody.
+    func restore(_ position: Position, of driver: DriverIndex) {
         if judge.shifts.isKnown(driver) {
             fanout.restore(driver, position)
         } else if withheld[driver].map({ $0.recordedAt < position.recordedAt }) ?? true {
@@ -272,9 +276,20 @@ final class Pipeline {
     /// The newest fix that the judge knows of.
     func newest(of driver: DriverIndex) -> Anchor? { judge.newest(of: driver) }
 
-    /// A fix for the judge alone.
-    func recall(_ anchor: Anchor, isLate: Bool = false, of driver: DriverIndex) {
-        judge.recall(anchor, isLate: isLate, of: driver)
+    /// A fix for the judge alone, that another gateway accepted. What others tell is no proof that it was kept: a gateway may
+    /// die between telling and keeping, and its device then sends the ping again, to this one perhaps. So its repetition is
+    /// late, which is kept where it is not there yet, and a duplicate, which is not, only where nothing is kept at all.
+    func follow(_ anchor: Anchor, of driver: DriverIndex) {
+        if keepsHistory {
+            judge.follow(anchor, of: driver)
+        } else {
+            judge.recall(anchor, isLate: false, of: driver)
+        }
+    }
+
+    /// A fix that is no news, for the judge alone.
+    func remember(_ anchor: Anchor, of driver: DriverIndex) {
+        judge.recall(anchor, isLate: true, of: driver)
     }
 
     // MARK: Shifts

@@ -135,11 +135,13 @@ extension Integration {
             #expect(try JSON(parsing: response.text)["lat"].number == seen.last?["lat"].number, "\(response.text)")
         }
 
-        @Test func `a driver that is away is so for a reason`() throws {
+        @Test(arguments: [false, true])
+        func `a driver that is away is so for a reason, on every gateway`(isReportingElsewhere: Bool) throws {
             let gateway = try RunningGateway(settings: ["live.stale_s": "1", "live.offline_s": "3"])
             let key = try gateway.masterKey()
             let names = ["dropped", "ended", "silent", "blurred", "ahead", "posted"]
-            let viewer = try ScreenedViewer(gateway, key)
+            let viewed = try isReportingElsewhere ? gateway.companion() : gateway
+            let viewer = try ScreenedViewer(viewed, key)
             try viewer.subscribe(names.map { "driver:\($0)" })
             var devices: [String: WebSocketProbe] = [:]
             for name in names.dropLast() { devices[name] = try gateway.ingest(try gateway.deviceToken(driver: name)) }

@@ -63,7 +63,7 @@ private let second: Microseconds = 1_000_000
         var scene = Scene()
         scene.fanout.deviceConnected(0)
         _ = try scene.statuses(at: 0)
-        scene.fanout.deviceDisconnected(0, saidGoodbye: false)
+        scene.fanout.deviceDisconnected(0, saidGoodbye: false, now: scene.now)
         #expect(try scene.statuses(at: 10) == [], "live is live")
         #expect(try scene.statuses(at: 30) == ["stale reconnecting"])
         #expect(try scene.statuses(at: 120) == ["offline disconnected"])
@@ -78,9 +78,9 @@ private let second: Microseconds = 1_000_000
         _ = try scene.statuses(at: 30)
         scene.fanout.deviceConnected(0)
         scene.fanout.deviceConnected(0)
-        scene.fanout.deviceDisconnected(0, saidGoodbye: true)
+        scene.fanout.deviceDisconnected(0, saidGoodbye: true, now: scene.now)
         #expect(try scene.flush() == ["stale no_ping"], "one is there still")
-        scene.fanout.deviceDisconnected(0, saidGoodbye: true)
+        scene.fanout.deviceDisconnected(0, saidGoodbye: true, now: scene.now)
         #expect(try scene.flush() == ["stale ended"])
         #expect(try scene.statuses(at: 120) == ["offline ended"])
     }
@@ -102,9 +102,37 @@ private let second: Microseconds = 1_000_000
             scene.fanout.deviceConnected(0)
             #expect(try scene.flush() == ["offline \(reason)"])
             scene.now += 1
-            scene.fanout.deviceDisconnected(0, saidGoodbye: false)
+            scene.fanout.deviceDisconnected(0, saidGoodbye: false, now: scene.now)
             #expect(try scene.flush() == ["offline disconnected"])
         }
+    }
+
+    @Test func `what other gateways know of its devices counts as what is known here`() throws {
+        var scene = Scene()
+        scene.fanout.deviceConnected(0)
+        scene.now = start + second
+        scene.fanout.deviceDisconnected(0, saidGoodbye: true, now: scene.now)
+        #expect(try scene.statuses(at: 30) == ["stale ended"])
+        var elsewhere = DeviceState()
+        elsewhere.connections = 1
+        scene.fanout.learn(elsewhere, of: 0, now: scene.now)
+        #expect(try scene.flush() == ["stale no_ping"], "it is connected elsewhere")
+        scene.fanout.learn(elsewhere, of: 0, now: scene.now)
+        #expect(try scene.flush() == [], "no news")
+        elsewhere.connections = 0
+        elsewhere.lastEnd = .dropped
+        elsewhere.endedAt = start
+        scene.fanout.learn(elsewhere, of: 0, now: scene.now)
+        #expect(try scene.flush() == ["stale ended"], "the later end counts")
+        elsewhere.endedAt = start + 2 * second
+        scene.fanout.learn(elsewhere, of: 0, now: scene.now)
+        #expect(try scene.flush() == ["stale reconnecting"])
+        elsewhere.trouble = .clock(ahead: second)
+        elsewhere.troubledAt = start + 20 * second
+        scene.fanout.learn(elsewhere, of: 0, now: scene.now)
+        #expect(try scene.flush() == ["stale clock"])
+        scene.fanout.learn(nil, of: 0, now: scene.now)
+        #expect(try scene.flush() == ["stale ended"])
     }
 
     @Test func `one bad fix among good ones explains nothing`() throws {
@@ -114,7 +142,7 @@ private let second: Microseconds = 1_000_000
         scene.fanout.refused(0, .lowAccuracy, now: scene.now)
         scene.now = start + 2 * second
         scene.report()
-        scene.fanout.deviceDisconnected(0, saidGoodbye: false)
+        scene.fanout.deviceDisconnected(0, saidGoodbye: false, now: scene.now)
         _ = try scene.flush()
         #expect(try scene.statuses(at: 32) == ["stale reconnecting"])
     }

@@ -195,6 +195,18 @@ private struct Bench {
         #expect(bench.verdict(ping(after: second, latitude: 0)) == "jump")
     }
 
+    @Test func `what another gateway accepted is the newest, and its ping late once, then a duplicate`() {
+        var bench = Bench()
+        bench.judge.follow(Position(ping(), receivedAt: noon).anchor, of: bench.driver)
+        bench.judge.follow(Position(ping(after: -second), receivedAt: noon).anchor, of: bench.driver)
+        #expect(bench.judge.newest(of: bench.driver)?.recordedAt == noon)
+        #expect(
+            bench.verdicts([
+                ping(after: 1, latitude: 0), ping(), ping(), ping(after: -second), ping(after: second),
+                ping(after: second),
+            ]) == ["jump", "late", "duplicate", "late", "accepted", "duplicate"])
+    }
+
     @Test func `midnight UTC is an instant like any other`() {
         var bench = Bench()
         let midnight = 12 * 3_600 * second

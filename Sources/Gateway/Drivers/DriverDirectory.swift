@@ -98,12 +98,9 @@ final class DriverDirectory {
             let isNew = pipeline.drivers.index(of: id) == nil
             let driver = pipeline.addDriver(id)
             pipeline.recency.heard(driver)
-            if var position = found[id], erasures?.hidesAll(of: id) != true {
+            if let position = found[id], erasures?.hidesAll(of: id) != true {
                 if isNew {
-                    // As `follow`, without being news to anybody.
-                    if !pipeline.keepsHistory { pipeline.recall(position, isLate: true, of: driver) }
-                    position.recordedAt += 999
-                    pipeline.recall(position, isLate: false, of: driver)
+                    pipeline.restore(hashed: position, of: driver)
                 } else {
                     pipeline.follow(hashed: position, of: driver, now: now)
                 }

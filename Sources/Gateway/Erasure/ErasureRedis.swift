@@ -20,7 +20,10 @@ struct ErasureRedis {
     /// returns how many there were. Throws where Redis is away.
     func remove(_ driver: DriverID, drops: Bool) throws -> Int64 {
         try withSession { session in
-            var removed = try session.integer(["DEL", location.string(for: driver)])
+            var removed: Int64 = 0
+            for key in [location, DeviceStates.key] {
+                removed += try session.integer(["DEL", key.string(for: driver)])
+            }
             let keys = GeoKeys(configuration)
             var cells: Set<GeoKeys.Cell> = [GeoKeys.whole]
             if keys.isCut {

@@ -160,7 +160,7 @@ final class ErasureWatch {
 
     private func removeFromRedis(_ request: ErasureStore.Open) {
         let commands =
-            [["DEL", key.string(for: request.driver)]]
+            [["DEL", key.string(for: request.driver)], ["DEL", DeviceStates.key.string(for: request.driver)]]
             + gateway.pipeline.redis.geo.removal(of: request.driver, gateway.pipeline)
         known[request.id]?.missingReplies = commands.count
         for command in commands {

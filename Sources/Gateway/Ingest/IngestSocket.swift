@@ -87,7 +87,8 @@ final class IngestSocket: CredentialSession {
         gateway.rates.disconnected(self, of: driver)
         // 1000 and 1001 are goodbyes (RFC 6455 section 7.4.1); all else may be a tunnel or a crash.
         let code = connection.peerCloseCode
-        gateway.pipeline.fanout.deviceDisconnected(driver, saidGoodbye: code == 1000 || code == 1001)
+        gateway.pipeline.fanout.deviceDisconnected(
+            driver, saidGoodbye: code == 1000 || code == 1001, now: SystemClock.wallMicroseconds())
         gateway.flushSoon()
     }
 

@@ -49,6 +49,9 @@ final class Company {
     /// How many others are known.
     var count: Int { others.count }
 
+    /// Whether the gateway is one of them.
+    func isThere(_ other: String) -> Bool { others[other] != nil }
+
     /// The bus is there, for the first time or again: who is there is found out anew.
     func join() {
         alone = second + Self.patience

@@ -36,7 +36,10 @@ extension Gateway {
             areaCells.stand(channels)
         }
         bus.onLost = { [unowned self] channels in interest.lose(channels) }
-        company.onChange = { [unowned self] isAccompanied in pipeline.recency.isAccompanied = isAccompanied }
+        company.onChange = { [unowned self] isAccompanied in
+            pipeline.recency.isAccompanied = isAccompanied
+            devices.retell()
+        }
         company.onCellsChange = { [unowned self] cells in pipeline.redis.cells.listened(cells) }
         company.onOthers = { [unowned self] areThere, hasMissed in
             if areThere { interest.begin(hasMissed: hasMissed) } else { interest.end() }

@@ -27,7 +27,7 @@ final class Interest {
     private let channel: KeyTemplate
     private let linger: Microseconds
     /// Whether there are others to listen to.
-    private var hasOthers = false
+    private(set) var hasOthers = false
     private var states: [DriverIndex: State] = [:]
     private var drivers: [String: DriverIndex] = [:]
     /// Drivers whose last viewer went, with the instant from which that counts; in order.
@@ -58,6 +58,9 @@ final class Interest {
 
     /// Whether this process listens to the driver.
     func isListening(to driver: DriverIndex) -> Bool { states[driver]?.stands == true }
+
+    /// The drivers that it listens to.
+    var standing: [DriverIndex] { states.compactMap { $0.value.stands ? $0.key : nil } }
 
     func close() {
         timer?.close()
@@ -123,6 +126,8 @@ final class Interest {
         hasOthers = false
         gateway.bus?.ignore(states.values.map(\.channel))
         for driver in states.keys { gateway.pipeline.recency.setListened(false, to: driver) }
+        // Whose devices were connected to others has lost them.
+        gateway.devices.look(at: Array(states.keys))
         states = [:]
         drivers = [:]
         lingering = []
@@ -146,6 +151,7 @@ final class Interest {
             if state.wasLost { lost -= 1 }
             gateway.pipeline.recency.setListened(false, to: driver)
             gateway.pipeline.fanout.endLog(of: driver)
+            gateway.devices.forget(driver)
             old.append(state.channel)
         }
         gateway.bus?.ignore(old)
@@ -170,6 +176,7 @@ final class Interest {
         guard !standing.isEmpty else { return }
         if !interrupted.isEmpty { tell(interrupted) }
         read(standing)
+        gateway.devices.look(at: standing)
         rereading += standing
         timer?.start(afterMilliseconds: 2 * gateway.configuration.redisWriteIntervalMilliseconds)
     }

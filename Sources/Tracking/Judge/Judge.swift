@@ -33,13 +33,18 @@ public struct Judge: Sendable {
         memories[driver].newest
     }
 
-    /// Tells the judge what was accepted before it was started, or by another gateway: the fix enters the memory, and
-    /// becomes the newest position where it is.
+    /// Tells the judge of a ping that is kept already: it enters the memory, and becomes the newest position where it is.
     public mutating func recall(_ anchor: Anchor, isLate: Bool, of driver: DriverIndex) {
         remember(anchor.recordedAt, of: driver)
         guard !isLate, anchor.recordedAt > memories[driver].newest?.recordedAt ?? .min else { return }
-        memories[driver].newest = anchor
-        memories[driver].forgetCandidates()
+        memories[driver].advance(to: anchor, isRemembered: true)
+    }
+
+    /// Tells the judge of a position that another gateway accepted and may not have kept: it becomes the newest where it
+    /// is, and the ping that it came from is late here, not a duplicate.
+    public mutating func follow(_ anchor: Anchor, of driver: DriverIndex) {
+        guard anchor.recordedAt > memories[driver].newest?.recordedAt ?? .min else { return }
+        memories[driver].advance(to: anchor, isRemembered: false)
     }
 
     /// Forgets everything about a driver, as if it had never been heard of.
@@ -67,8 +72,7 @@ public struct Judge: Sendable {
         let fix = Anchor(ping)
         if let newest = memories[driver].newest {
             if fix.recordedAt <= newest.recordedAt {
-                // The newest is remembered even where 64 late pings have pushed it out of the ring.
-                if fix.recordedAt == newest.recordedAt || isRemembered(fix.recordedAt, of: driver) { return .duplicate }
+                if isRemembered(fix.recordedAt, of: driver) { return .duplicate }
                 remember(fix.recordedAt, of: driver)
                 return .late(clamped: rules.clamp.apply(&ping))
             }
@@ -76,8 +80,7 @@ public struct Judge: Sendable {
                 return .rejected(.jump)
             }
         }
-        memories[driver].newest = fix
-        memories[driver].forgetCandidates()
+        memories[driver].advance(to: fix, isRemembered: true)
         remember(fix.recordedAt, of: driver)
         return .accepted(clamped: rules.clamp.apply(&ping))
     }
@@ -85,14 +88,14 @@ public struct Judge: Sendable {
     /// A ping from a shift that is not on any more, or not yet: for history alone, as a late one is.
     private mutating func judgeAfterwards(_ ping: inout Ping, of driver: DriverIndex) -> Verdict {
         let recordedAt = ping.recordedAt
-        if recordedAt == memories[driver].newest?.recordedAt || isRemembered(recordedAt, of: driver) {
-            return .duplicate
-        }
+        if isRemembered(recordedAt, of: driver) { return .duplicate }
         remember(recordedAt, of: driver)
         return .late(clamped: rules.clamp.apply(&ping))
     }
 
     private func isRemembered(_ recordedAt: Microseconds, of driver: DriverIndex) -> Bool {
+        // The newest is remembered even where 64 late pings have pushed it out of the ring.
+        if memories[driver].isNewestRemembered, recordedAt == memories[driver].newest?.recordedAt { return true }
         let start = driver * Self.remembered
         for index in start..<(start + Self.remembered) where recent[index] == recordedAt { return true }
         return false
@@ -106,13 +109,17 @@ public struct Judge: Sendable {
 
 /// What the rules remember of one driver.
 private struct DriverMemory: Sendable {
-    var newest: Anchor?
+    private(set) var newest: Anchor?
+    /// Whether the newest is a ping that is kept, here or in Postgres.
+    private(set) var isNewestRemembered = false
     /// The last two pings in a row that were refused as jumps, older first.
     private var firstCandidate: Anchor?
     private var secondCandidate: Anchor?
     var nextRecent: UInt8 = 0
 
-    mutating func forgetCandidates() {
+    mutating func advance(to anchor: Anchor, isRemembered: Bool) {
+        newest = anchor
+        isNewestRemembered = isRemembered
         firstCandidate = nil
         secondCandidate = nil
     }

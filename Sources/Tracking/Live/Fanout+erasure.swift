@@ -43,7 +43,8 @@ extension Fanout {
     private mutating func remove(_ driver: DriverIndex, now: Microseconds) {
         drivers[driver].position = nil
         drivers[driver].presence = .offline
-        drivers[driver].device.troubledAt = .min / 2
+        drivers[driver].device.troubledAt = DeviceState.never
+        devicesElsewhere[driver] = nil
         drivers[driver].news &= ~FanoutEdge.position
         var edge = Int(drivers[driver].firstEdge)
         while edge >= 0 {

@@ -107,7 +107,7 @@ extension Fanout {
             let driver = Int(edges[edge].driver)
             if edges[edge].pending & FanoutEdge.status != 0 {
                 composer.addStatus(
-                    table.id(of: driver), drivers[driver].presence, drivers[driver].position, drivers[driver].device,
+                    table.id(of: driver), drivers[driver].presence, drivers[driver].position, knownDevice(of: driver),
                     edges[edge].set)
             }
             if edges[edge].pending & FanoutEdge.position != 0, let position = drivers[driver].position {

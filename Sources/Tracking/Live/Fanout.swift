@@ -40,6 +40,10 @@ public struct Fanout: Sendable {
     var freeDeparture: Int32 = -1
     /// Drivers whose first viewer came or whose last one went, since somebody asked.
     var watchChanges: [DriverIndex] = []
+    /// Drivers whose devices did something since somebody asked.
+    var deviceChanges: [DriverIndex] = []
+    /// What other gateways know of the devices of drivers who are watched here.
+    var devicesElsewhere: [DriverIndex: DeviceState] = [:]
     /// Viewers that missed more departures than are kept: their sockets are to be closed.
     var overrun: [ViewerIndex] = []
     var areas = AreaIndex()
@@ -134,36 +138,6 @@ public struct Fanout: Sendable {
             drivers[driver].isDirty = true
             dirty.append(driver)
         }
-    }
-
-    // MARK: Devices
-
-    /// A device of the driver has connected.
-    public mutating func deviceConnected(_ driver: DriverIndex) {
-        change(driver) { $0.connections += 1 }
-    }
-
-    /// A device's connection has ended, with or without a goodbye.
-    public mutating func deviceDisconnected(_ driver: DriverIndex, saidGoodbye: Bool) {
-        change(driver) { device in
-            device.connections -= 1
-            device.lastEnd = saidGoodbye ? .closed : .dropped
-        }
-    }
-
-    /// A ping of the driver was refused for `trouble`.
-    public mutating func refused(_ driver: DriverIndex, _ trouble: Trouble, now: Microseconds) {
-        let isNew = now - drivers[driver].device.troubledAt >= limits.stale
-        let wasOther = (drivers[driver].device.trouble == .lowAccuracy) != (trouble == .lowAccuracy)
-        drivers[driver].device.trouble = trouble
-        drivers[driver].device.troubledAt = now
-        if isNew || wasOther, drivers[driver].presence != .live { tellStatus(of: driver) }
-    }
-
-    /// What changes a driver's reason is told where the reason is part of the status.
-    private mutating func change(_ driver: DriverIndex, _ body: (inout DeviceState) -> Void) {
-        body(&drivers[driver].device)
-        if drivers[driver].presence != .live { tellStatus(of: driver) }
     }
 
     // MARK: News

@@ -41,7 +41,10 @@ struct FanoutDriver: Sendable {
     var watchedUntil = Microseconds.min / 2
     /// Whether it is in `watchChanges`.
     var isWatchChanged = false
+    /// What this gateway knows of its devices.
     var device = DeviceState()
+    /// Whether it is in `deviceChanges`.
+    var isDeviceChanged = false
 }
 
 /// What the fan-out keeps a viewer.

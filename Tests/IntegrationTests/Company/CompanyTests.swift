@@ -175,6 +175,32 @@ extension Integration {
             try viewer.read("it moves on") { $0.newest("van-1") == next }
         }
 
+        @Test
+        func `a device whose gateway was killed is reconnecting for viewers of the other, once that one is missed`()
+            throws
+        {
+            let here = try RunningGateway(settings: ["live.stale_s": "1"])
+            let there = try here.companion()
+            let key = try here.masterKey()
+            let viewer = try ScreenedViewer(here, key)
+            try viewer.subscribe(["driver:van-1"])
+            let device = try there.ingest(try here.deviceToken(driver: "van-1"))
+            let at = now()
+            device.send(TestPing(nil, at: at).json)
+            _ = try device.json(with: "ack")
+            try viewer.read("it is there") { $0.newest("van-1") == at }
+            there.kill()
+            let deadline = Deadline(seconds: 40)
+            var reasons: [String] = []
+            while reasons.last != "reconnecting", !deadline.isOver {
+                for status in try viewer.socket.json(within: 40)["status"].array where status["state"].string == "stale"
+                {
+                    reasons.append(status["reason"].string ?? "-")
+                }
+            }
+            #expect(reasons == ["no_ping", "reconnecting"])
+        }
+
         @Test func `a device is asked to report more often while it is watched through another gateway`() throws {
             let here = try RunningGateway(settings: ["rates.watched_ms": "3000", "rates.idle_ms": "30000"])
             let there = try here.companion()
