@@ -93,13 +93,17 @@ extension ArrivalWatch {
         }
         store.progress(of: drivers) { [weak self] answer in
             guard let self, case .success(let before) = answer else { self?.postpone(drivers); return }
-            let ending = before.filter { orders[$0.driver]?[$0.order] == nil }.map(\.order)
-            carried(ending) { [weak self] carried in
+            // Another gateway may have written the end of one down that is still followed here.
+            var ending = Set(before.filter { orders[$0.driver]?[$0.order] == nil }.map(\.order))
+            for driver in drivers { ending.formUnion(gone(driver, orders[driver] ?? [:])) }
+            carried(Array(ending)) { [weak self] carried in
                 guard let self, let carried else { self?.postpone(drivers); return }
                 store.follow(drivers, turns, carried: carried) { [weak self] answer in
                     guard let self else { return }
                     guard case .success(let happened) = answer else { return postpone(drivers) }
                     for driver in drivers {
+                        let gone = gone(driver, orders[driver] ?? [:])
+                        endTimes(of: driver) { gone.contains($0) && !carried.contains($0) }
                         let stages = before.filter { $0.driver == driver }.map { ($0.order, $0.stage) }
                         settled(driver, orders[driver] ?? [:], Dictionary(stages, uniquingKeysWith: max), asked)
                     }
@@ -107,6 +111,11 @@ extension ArrivalWatch {
                 }
             }
         }
+    }
+
+    /// Orders that are followed with the driver and that the platform gives no more.
+    private func gone(_ driver: DriverID, _ orders: Given) -> Set<DriverID> {
+        Set((followed[driver]?.orders ?? [:]).keys.filter { orders[$0] == nil })
     }
 
     /// Which of the orders somebody carries, as far as the platform says; nil where it cannot be asked.

@@ -217,6 +217,15 @@ final class ArrivalWatch {
         moves = moves.filter { $0.key.driver != driver }
     }
 
+    /// Takes the times of the driver's orders that are over out of the sets, whichever gateway has written that down: this
+    /// one may have told a time since.
+    func endTimes(of driver: DriverID, where isOver: (DriverID) -> Bool) {
+        guard let times else { return }
+        for (order, state) in followed[driver]?.orders ?? [:] where isOver(order) {
+            if let user = state.user { times.remove(order, of: user) }
+        }
+    }
+
     /// This gateway has written down what happened.
     func tell(_ happened: [OrderEvent]) {
         for event in happened where event.type == "ended" {
