@@ -117,6 +117,7 @@ extension Integration {
                 #expect(reply.header("RateLimit-Policy") == "\"default\";q=2;w=900")
             }
             #expect(try post(limited, at + 5_000).status == 429)
+            try gateway.awaitHistory()
             try gateway.expectConservation()
         }
 
@@ -191,6 +192,8 @@ extension Integration {
             _ = try gateway.http(
                 "POST", "/v1/pings", token: scene.agent(DelAutoScene.smith), headers: DelAutoScene.geoJSON,
                 body: DelAutoScene.feature(at: now() - 1_000, -74.006, 40.7128))
+            // Who begins to do the maintenance has more to tell from then on.
+            try eventually("the gateway does the maintenance") { try gateway.metric("drover_maintenance_leader") == 1 }
             let response = try gateway.http("GET", "/metrics?format=ndjson", token: scene.admin)
             #expect(response.status == 200 && response.header("Content-Type") == "application/x-ndjson")
             let lines = response.text.split(separator: "\n")
