@@ -86,6 +86,7 @@ extension Integration {
             let courier = try CourierPlatform()
             let gateway = courier.gateway
             let second = try RunningGateway(beside: gateway)
+            try second.awaitStores()
             try gateway.sql("INSERT INTO jobs VALUES ('j-1', 'c-1', 'ann', 'open', 43.65, -79.38)")
             let session = try gateway.session("order:j-1", key: courier.key)
             let near = try gateway.viewer(session.token)

@@ -134,6 +134,7 @@ extension Integration {
             defer { receiver.stop() }
             let one = try gateway(receiver, ["webhook.fields": "id, type, order, driver"])
             let other = try RunningGateway(beside: one)
+            try other.awaitStores()
             let key = try one.key("assignments:write")
             for number in 0..<40 {
                 let gateway = number % 2 == 0 ? one : other
