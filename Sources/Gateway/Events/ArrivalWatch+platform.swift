@@ -102,8 +102,8 @@ extension ArrivalWatch {
                     guard let self else { return }
                     guard case .success(let happened) = answer else { return postpone(drivers) }
                     for driver in drivers {
-                        let gone = gone(driver, orders[driver] ?? [:])
-                        endTimes(of: driver) { gone.contains($0) && !carried.contains($0) }
+                        let dropped = gone(driver, orders[driver] ?? [:])
+                        endTimes(of: driver) { dropped.contains($0) && !carried.contains($0) }
                         let stages = before.filter { $0.driver == driver }.map { ($0.order, $0.stage) }
                         settled(driver, orders[driver] ?? [:], Dictionary(stages, uniquingKeysWith: max), asked)
                     }
