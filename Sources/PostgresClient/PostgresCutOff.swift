@@ -8,6 +8,9 @@ import Synchronization
 public final class PostgresCutOff: Sendable {
     /// Monotonic microseconds; the distant future until `set` is called.
     private let moment = Atomic<Int64>(.max)
+    /// Whether somebody called `set` or `wake` since the last pause: a wait that takes the news off the socket must not
+    /// keep it from the pause behind it.
+    private let isWoken = Atomic<Bool>(false)
     /// A socket pair, of which one end becomes readable when the moment was moved; both are closed in `deinit`.
     private let reading: Int32
     private let writing: Int32
@@ -33,8 +36,9 @@ public final class PostgresCutOff: Sendable {
         wake()
     }
 
-    /// Ends a `pause`, and makes a wait look at the moment again. Any thread.
+    /// Ends a `pause`, the next one where none is under way, and makes a wait look at the moment again. Any thread.
     public func wake() {
+        isWoken.store(true, ordering: .releasing)
         // A full socket is readable already, so a refused write loses nothing.
         var byte: UInt8 = 1
         write(writing, &byte, 1)
@@ -43,10 +47,13 @@ public final class PostgresCutOff: Sendable {
     /// The moment, in monotonic microseconds.
     public var deadline: Int64 { moment.load(ordering: .acquiring) }
 
-    /// Waits for that long, or until somebody calls `set` or `wake`.
+    /// Waits for that long, or until somebody calls `set` or `wake`; not at all where that was done since the last pause.
     public func pause(milliseconds: Int) {
         var watched = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
-        if poll(&watched, 1, Int32(clamping: milliseconds)) > 0 { drain() }
+        guard isWoken.load(ordering: .acquiring) || poll(&watched, 1, Int32(clamping: milliseconds)) > 0 else { return }
+        // In this order: what comes in between ends the next pause.
+        isWoken.store(false, ordering: .releasing)
+        drain()
     }
 
     /// Waits until `socket` is ready for one of `events`; false where the earlier of `deadline` and the cut-off came first.

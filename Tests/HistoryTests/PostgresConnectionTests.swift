@@ -118,6 +118,24 @@ struct PostgresConnectionTests {
         server.thaw()
     }
 
+    @Test func `a wake-up that comes during an answer ends the next pause, and no other`() throws {
+        let server = try SharedPostgres.server.get()
+        let cutOff = PostgresCutOff()
+        let connection = try PostgresConnection(PostgresAddress(server.url()), cutOff: cutOff)
+        let thread = HistoryThread {
+            poll(nil, 0, 50)
+            cutOff.wake()
+        }
+        try connection.query("SELECT pg_sleep(0.2)")
+        #expect(thread.waitForEnd(milliseconds: 5_000))
+        var start = SystemClock.monotonicMicroseconds()
+        cutOff.pause(milliseconds: 20_000)
+        #expect(SystemClock.monotonicMicroseconds() - start < 10_000_000)
+        start = SystemClock.monotonicMicroseconds()
+        cutOff.pause(milliseconds: 100)
+        #expect(SystemClock.monotonicMicroseconds() - start >= 100_000)
+    }
+
     @Test func `delays grow to their limit and begin anew after a success`() {
         struct Highest: RandomNumberGenerator {
             mutating func next() -> UInt64 { .max }

@@ -252,8 +252,10 @@ private final class AccessWorld {
         case "POST device": return try status("POST", "/v1/drivers/m-1/devices", token, "{\"name\":\"phone\"}")
         case "DELETE device":
             return try status("DELETE", "/v1/drivers/m-1/devices/\(try device("m-1").id)", token)
-        // Of a driver who is in no other row.
-        case "DELETE telemetry": return try status("DELETE", "/v1/drivers/m-7/telemetry", token)
+        // Of a driver who is in no other row. Done within three seconds or still under way: who may, may.
+        case "DELETE telemetry":
+            let answer = try status("DELETE", "/v1/drivers/m-7/telemetry", token)
+            return answer == "202" ? "200" : answer
         case "DELETE customer": return try status("DELETE", "/v1/customers/nobody/tracking", token)
         case "GET erasure": return try status("GET", "/v1/erasures/unknown", token)
         default: return try assignment(row, token)

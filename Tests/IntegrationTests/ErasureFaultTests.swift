@@ -22,21 +22,6 @@ private final class PendingReply: Sendable {
     var value: (status: Int, text: String)? { reply.withLock { $0 } }
 }
 
-extension RunningGateway {
-    /// The document of an erasure.
-    fileprivate func erasure(_ id: String, key: String) throws -> JSON {
-        let response = try http("GET", "/v1/erasures/\(id)", token: key)
-        return response.status == 200 ? try JSON(parsing: response.text) : JSON(nil)
-    }
-
-    fileprivate func awaitErasure(_ id: String, key: String) throws -> JSON {
-        try awaitValue("erasure \(id) is done", within: 60) {
-            let document = try erasure(id, key: key)
-            return document["state"].string == "done" ? document : nil
-        }
-    }
-}
-
 extension Integration.Erasing {
     @Test func `in the middle of ingest no row of before remains, and every later one is there once`() throws {
         let gateway = try RunningGateway(settings: ["history.rollup_s": "1"])
@@ -116,8 +101,7 @@ extension Integration.Erasing {
             try second.awaitHistory()
         }
         try report()
-        let response = try gateway.http("DELETE", "/v1/drivers/\(Self.driver)/telemetry", token: key)
-        try #require(response.status == 200, "\(response.text)")
+        let response = try gateway.erase(Self.driver, key: key)
         let removed = try JSON(parsing: response.text)["removed"]
         #expect(removed["journals"].integer == 2 && removed["history_rows"].integer == 2)
         for one in [gateway, second] {

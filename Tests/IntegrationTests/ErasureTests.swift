@@ -19,8 +19,7 @@ extension Integration {
             #expect(try gateway.traces(of: Self.driver).count >= 12, "the test sees what is there")
             let before = try world.others()
 
-            let response = try gateway.http("DELETE", "/v1/drivers/\(Self.driver)/telemetry", token: world.key)
-            try #require(response.status == 200, "\(response.text)")
+            let response = try gateway.erase(Self.driver, key: world.key)
             let receipt = try JSON(parsing: response.text)
             let removed = receipt["removed"]
             #expect(receipt["state"].string == "done" && receipt["keeps_registration"].flag == false)
@@ -62,9 +61,7 @@ extension Integration {
             let gateway = try RunningGateway(settings: ["history.rollup_s": "1"])
             let world = try ErasureWorld(gateway)
             let device = try gateway.ingest(world.device)
-            let response = try gateway.http(
-                "DELETE", "/v1/drivers/\(Self.driver)/telemetry?registration=keep", token: world.key)
-            try #require(response.status == 200, "\(response.text)")
+            let response = try gateway.erase(Self.driver, key: world.key, query: "?registration=keep")
             let removed = try JSON(parsing: response.text)["removed"]
             #expect(removed["history_rows"].integer == 301 && removed["devices"].integer == 0)
             #expect(removed["assignments"].integer == 0 && removed["audit_rows"].integer == 0)
@@ -82,8 +79,7 @@ extension Integration {
             let gateway = try RunningGateway()
             let key = try gateway.key(Self.permissions)
             try gateway.awaitStores()
-            let response = try gateway.http("DELETE", "/v1/drivers/nobody-at-all/telemetry", token: key)
-            try #require(response.status == 200, "\(response.text)")
+            let response = try gateway.erase("nobody-at-all", key: key)
             let removed = try JSON(parsing: response.text)["removed"]
             for name in removed.names where name != "journals" { #expect(removed[name].integer == 0, "\(name)") }
             #expect(removed.names.count == 17)
@@ -102,9 +98,7 @@ extension Integration {
             try gateway.awaitStores()
             #expect(try gateway.http("DELETE", "/v1/drivers/west-1/telemetry", token: east).status == 403)
             func request(_ driver: String, _ token: String) throws -> String {
-                let response = try gateway.http("DELETE", "/v1/drivers/\(driver)/telemetry", token: token)
-                try #require(response.status == 200, "\(response.text)")
-                return try #require(try JSON(parsing: response.text)["id"].string)
+                try #require(try JSON(parsing: gateway.erase(driver, key: token).text)["id"].string)
             }
             let own = try request("east-1", east)
             let other = try request("east-2", key)
@@ -122,8 +116,7 @@ extension Integration {
             try drivers.report()
             let viewer = try ScreenedViewer(gateway, key)
             try viewer.subscribe(["driver:van-1", "order:o-1", "area:43,-80,44,-79"])
-            let response = try gateway.http("DELETE", "/v1/drivers/van-1/telemetry?registration=keep", token: key)
-            try #require(response.status == 200, "\(response.text)")
+            try gateway.erase("van-1", key: key, query: "?registration=keep")
             try viewer.read("the driver has left and is offline") { screen in
                 screen.events.contains(.left(driver: "van-1", subject: "area:43,-80,44,-79"))
                     && screen.events.contains(.left(driver: "van-1", subject: "order:o-1"))
@@ -141,8 +134,7 @@ extension Integration {
             try gateway.awaitStores()
             try gateway.post([TestPing(Self.driver, at: now())], token: key)
             try eventually("the hash and the member are there") { try gateway.redisTraces(of: Self.driver).count == 2 }
-            let response = try gateway.http("DELETE", "/v1/drivers/\(Self.driver)/telemetry", token: key)
-            try #require(response.status == 200, "\(response.text)")
+            let response = try gateway.erase(Self.driver, key: key)
             #expect(try JSON(parsing: response.text)["removed"]["redis_keys"].integer == 2, "\(response.text)")
             #expect(try gateway.traces(of: Self.driver) == [])
         }
@@ -161,9 +153,9 @@ struct ErasureWorld {
         key = try gateway.key(Integration.Erasing.permissions)
         _ = try gateway.key("positions:read", subjects: "driver:\(driver),driver:neighbour")
         try gateway.awaitStores()
+        // Across midnight UTC, the newest ten minutes ago or longer.
+        let midnight = (now() - 600_000) / 86_400_000 * 86_400_000
         for name in [driver, "neighbour"] {
-            // Across midnight UTC, the newest a moment ago.
-            let midnight = (now() - 600_000) / 86_400_000 * 86_400_000
             try gateway.post(TestPing.drive(name, from: midnight - 150_000, count: 300), token: key)
             try gateway.assign("groups/east", (name == driver ? [] : [driver]) + [name], key: key)
         }
@@ -175,8 +167,10 @@ struct ErasureWorld {
         let answer = try gateway.http(
             "POST", "/v1/drivers/\(driver)/devices", token: key, body: "{\"name\":\"phone of \(driver)\"}")
         device = try #require(try JSON(parsing: answer.text)["token"].string)
-        // Credentials that the gateway has learned stand in its file.
-        _ = try gateway.http("POST", "/v1/pings", token: device, body: TestPing(nil, at: now() - 400_000).json)
+        // Credentials that the gateway has learned stand in its file. The ping is of the second of the two days, whenever
+        // this runs, and where the drive has ended.
+        let last = TestPing(nil, at: midnight + 200_000, latitude: 43.68, longitude: -79.38)
+        try #require(try gateway.post([last], token: device)["accepted"].integer == 1)
         _ = try gateway.http("GET", "/v1/drivers/neighbour/position", token: shared.token)
         try gateway.awaitHistory()
         try gateway.sql(

@@ -40,13 +40,15 @@ extension Integration {
             return try #require(Int(line.filter(\.isNumber)))
         }
 
-        /// Backends that hold a transaction open for longer than a second, or between two statements.
-        private static func heldTransactions(_ gateway: RunningGateway) throws -> Int {
-            try gateway.count(
+        /// Transactions that clients hold open for longer than a second, or between two statements.
+        private static func heldTransactions(_ gateway: RunningGateway) throws -> Set<String> {
+            let held = try gateway.sql(
                 """
-                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-                AND (state LIKE 'idle in transaction%' OR (xact_start < now() - interval '1 second'))
+                SELECT concat_ws(' ', pid, xact_start) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+                AND (state LIKE 'idle in transaction%' OR xact_start < now() - interval '1 second')
                 """)
+            return Set(held.compactMap(\.self))
         }
 
         /// Reads the reply's head.
@@ -93,10 +95,13 @@ extension Integration {
                     reading.take(chunk)
                     guard isMeasured, reading.chunks % 25 == 0 else { continue }
                     // The reader looks at other things for a while; behind it the socket is full.
+                    // What the maintenance has between two statements passes; what waited for the reader would stay.
+                    var held = try Self.heldTransactions(gateway)
                     for _ in 0..<10 {
-                        #expect(try Self.heldTransactions(gateway) == 0)
+                        held.formIntersection(try Self.heldTransactions(gateway))
                         most = max(most, try Self.residentKiB(gateway))
                     }
+                    #expect(held.isEmpty, "\(held)")
                 }
                 #expect(reading.lines == Self.rows)
                 #expect(reading.chunks >= Self.rows / 500)

@@ -15,7 +15,7 @@ extension Integration {
             func report(_ driver: String, _ longitude: Double, at time: Int64) throws {
                 try shared.gateway.post([TestPing(driver, at: time, latitude: 1, longitude: longitude)], token: key)
             }
-            let start = now() - 20_000
+            let start = now() - 10_000
             try report("isle-1", 179.9899, at: start)
             try report("isle-2", 179.9999, at: start)
             let viewer = try ScreenedViewer(shared.gateway, key)
