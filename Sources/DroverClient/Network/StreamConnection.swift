@@ -124,8 +124,11 @@ final class StreamConnection {
         let rest = UnsafeRawBufferPointer(rebasing: queue.bytes[queueStart...])
         let sent = send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
         if sent < 0 {
-            if errno != EAGAIN && errno != EINTR { end(String(cString: strerror(errno))) }
-            return
+            guard errno != EAGAIN && errno != EINTR else { return }
+            let reason = String(cString: strerror(errno))
+            // What was said before the end, such as that the request is too large, is still to be read.
+            receive()
+            return end(reason)
         }
         queueStart += sent
         guard queuedBytes == 0 else {

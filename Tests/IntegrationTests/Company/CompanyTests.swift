@@ -179,7 +179,8 @@ extension Integration {
         func `a device whose gateway was killed is reconnecting for viewers of the other, once that one is missed`()
             throws
         {
-            let here = try RunningGateway(settings: ["live.stale_s": "1"])
+            // Stale long after it was seen, and long before its gateway is missed.
+            let here = try RunningGateway(settings: ["live.stale_s": "4"])
             let there = try here.companion()
             let key = try here.masterKey()
             let viewer = try ScreenedViewer(here, key)

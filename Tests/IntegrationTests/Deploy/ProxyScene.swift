@@ -72,7 +72,14 @@ final class ProxyViewer {
     /// Whether it was shown a fix of a driver, or a newer one.
     func hasSeen(_ driver: String, _ recordedAt: Int64) throws -> Bool {
         while socket.stream.hasInput {
-            for position in try socket.json()["positions"].array {
+            let frame: JSON
+            do {
+                frame = try socket.json(within: 1)
+            } catch is OutOfTime {
+                // It was a ping, which is answered, and no frame behind it.
+                break
+            }
+            for position in frame["positions"].array {
                 guard let name = position["driver_id"].string, let at = position["recorded_at"].integer else {
                     continue
                 }

@@ -121,6 +121,7 @@ extension Integration {
 
         @Test func `rows 3 and 4: strangers' protocols take a line a second in the log`() throws {
             let gateway = try RunningGateway()
+            let start = now()
             for _ in 0..<300 {
                 for bytes: [UInt8] in [
                     [0x16, 3, 1, 2, 0, 1], Array("PRI * HTTP/2.0\r\n\r\n".utf8), [UInt8](repeating: 0xF5, count: 500),
@@ -132,7 +133,9 @@ extension Integration {
             }
             try eventually("the hint is in the log") { gateway.log.contains("TLS") || gateway.log.contains("HTTP/2") }
             let lines = gateway.log.split(separator: "\n")
-            #expect(lines.count < 40, "\(lines.count) lines")
+            // The gateway's line and the library's.
+            let seconds = Int(now() - start) / 1_000
+            #expect(lines.count < 40 + 2 * seconds, "\(lines.count) lines")
         }
 
         @Test func `every reply carries the headers that browsers obey`() throws {

