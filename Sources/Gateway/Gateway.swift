@@ -255,7 +255,7 @@ final class Gateway: WebApplication {
     private func endOfTurn() {
         lane.work()
         followViewers()
-        devices.follow()
+        if pipeline.fanout.hasDeviceChanges { devices.follow() }
         submitSoon()
         if let server {
             acknowledgements.release(

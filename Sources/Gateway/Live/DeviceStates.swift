@@ -33,11 +33,10 @@ final class DeviceStates {
 
     // MARK: What is known here
 
-    /// Tells others what devices did in this turn. Called at the end of each.
+    /// Tells others what devices did in this turn. Called at the end of each in which they did something.
     func follow() {
         let changes = gateway.pipeline.fanout.takeDeviceChanges()
-        guard !changes.isEmpty, gateway.pipeline.recency.isAccompanied else { return }
-        tell(changes)
+        if gateway.pipeline.recency.isAccompanied { tell(changes) }
     }
 
     /// Others have come, or Redis may have lost what they were told.

@@ -37,9 +37,11 @@ extension Fanout {
     /// What is known here of the driver's devices.
     public func device(of driver: DriverIndex) -> DeviceState { drivers[driver].device }
 
+    /// Whether devices did something since `takeDeviceChanges` was called.
+    public var hasDeviceChanges: Bool { !deviceChanges.isEmpty }
+
     /// The drivers whose devices did something since the last call, each once.
     public mutating func takeDeviceChanges() -> [DriverIndex] {
-        guard !deviceChanges.isEmpty else { return [] }
         for driver in deviceChanges { drivers[driver].isDeviceChanged = false }
         defer { deviceChanges.removeAll(keepingCapacity: true) }
         return deviceChanges
