@@ -27,6 +27,9 @@ final class DriverDirectory {
     private var waiters: [(missing: Int, then: () -> Void)?] = []
     private var waitersByDriver: [DriverID: [Int]] = [:]
     private var isLooking = false
+    /// What is being asked for now, and of it what is to be asked for once more.
+    private var asked: Set<DriverID> = []
+    private var again: Set<DriverID> = []
 
     /// `postgres` is nil where no history is kept.
     init(
@@ -61,8 +64,9 @@ final class DriverDirectory {
         lookUp(Set(outdated), then)
     }
 
-    /// Reads the hashes of drivers in any case.
-    func reread(_ ids: [DriverID], then: @escaping () -> Void) {
+    /// Reads the hashes of drivers as they are from now on: an answer that is under way may tell of before.
+    func reread(_ ids: [DriverID], then: @escaping () -> Void = {}) {
+        again.formUnion(ids.filter { asked.contains($0) })
         lookUp(Set(ids), then)
     }
 
@@ -83,6 +87,7 @@ final class DriverDirectory {
         isLooking = true
         let ids = Array(wanted.prefix(Self.batch))
         wanted.removeFirst(ids.count)
+        asked = Set(ids)
         lookInRedis(ids) { [weak self] found in
             guard let self else { return }
             let rest = ids.filter { found[$0] == nil && self.pipeline.drivers.index(of: $0) == nil }
@@ -119,12 +124,16 @@ final class DriverDirectory {
             }
         }
         isLooking = false
+        asked = []
+        let once = again
+        again = []
         // Where they cannot be asked for, nothing of the drivers is shown, and no ping of theirs is judged.
         if let shifts = shifts() {
             shifts.load(ids) { _ in for then in ready { then() } }
         } else {
             for then in ready { then() }
         }
+        lookUp(once) {}
         lookUpNext()
     }
 

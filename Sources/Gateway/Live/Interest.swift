@@ -22,6 +22,9 @@ final class Interest {
     /// For how long a driver is listened to after it was told of on the channel of a cell, where it is told of every five
     /// seconds.
     private static let nearness: Microseconds = 12_000_000
+    /// After how many seconds without a word of a driver its hash is read again: Redis promises of no message that it
+    /// arrives, as where a server has just lost its slots or its place.
+    private static let silence: Int32 = 10
 
     private unowned let gateway: Gateway
     private let channel: KeyTemplate
@@ -135,8 +138,10 @@ final class Interest {
         lost = 0
     }
 
-    /// Lets go of drivers that nobody has watched for a while. Called once a second.
+    /// Looks at who is silent, and lets go of drivers that nobody has watched for a while. Called once a second.
     func everySecond(now: Microseconds) {
+        let silent = states.keys.filter { gateway.pipeline.recency.isSilent($0, for: Self.silence) }
+        if !silent.isEmpty { read(silent) }
         let left = lingering.prefix { $0.at <= now }.map(\.driver)
         let passed = near.prefix { $0.at <= now }.map(\.driver)
         guard !left.isEmpty || !passed.isEmpty else { return }
@@ -199,7 +204,7 @@ final class Interest {
     }
 
     private func read(_ due: [DriverIndex]) {
-        gateway.directory.reread(due.map { gateway.pipeline.drivers.id(of: $0) }) {}
+        gateway.directory.reread(due.map { gateway.pipeline.drivers.id(of: $0) })
     }
 
     /// Viewers of these drivers may have missed something: each is told once.

@@ -49,6 +49,9 @@ struct Recency {
         !isAccompanied || drivers[driver].isListened || second &- drivers[driver].heardAt <= seconds
     }
 
+    /// Whether nothing was heard of the driver for so many seconds.
+    func isSilent(_ driver: DriverIndex, for seconds: Int32) -> Bool { second &- drivers[driver].heardAt >= seconds }
+
     /// The drivers that were heard of within so many seconds.
     func heard(within seconds: Int32) -> [DriverIndex] {
         drivers.indices.filter { second &- drivers[$0].heardAt <= seconds }

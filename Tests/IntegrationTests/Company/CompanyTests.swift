@@ -202,6 +202,27 @@ extension Integration {
             #expect(reasons == ["no_ping", "reconnecting"])
         }
 
+        @Test func `a position whose message was lost is shown all the same, by the hash`() throws {
+            let here = try RunningGateway(settings: ["redis.write_interval_ms": "50"])
+            let there = try here.companion()
+            let key = try here.masterKey()
+            let vans = MovingDrivers(["van-1"], of: there, key: key)
+            let viewer = try ScreenedViewer(here, key)
+            try viewer.subscribe(["driver:van-1"])
+            var last: Int64 = 0
+            // Longer than the hash is read again after the subscription has come to stand.
+            for _ in 0..<40 {
+                last = try vans.report()
+                try viewer.read("it moves") { $0.newest("van-1") == last }
+            }
+            let redis = try here.redisProbe()
+            try eventually("the hash is written") {
+                try redis.hash("driver:van-1:location")["recorded_at"] == "\(last)"
+            }
+            try redis.command("HSET", "driver:van-1:location", "recorded_at", "\(last + 1)", "lat", "43.7")
+            try viewer.read("what was written and not published") { $0.newest("van-1") == last + 1 }
+        }
+
         @Test func `a device is asked to report more often while it is watched through another gateway`() throws {
             let here = try RunningGateway(settings: ["rates.watched_ms": "3000", "rates.idle_ms": "30000"])
             let there = try here.companion()
