@@ -28,7 +28,8 @@ import Tracking
 
     @Test(arguments: [
         "", "[]", "{}", #"{"at":1}"#, #"{"at":"x","connections":1}"#, #"{"at":1,"connections":-1}"#,
-        #"{"at":9223372036854775807,"connections":1}"#, #"{"at":1.5,"connections":1}"#,
+        #"{"at":9223372036854775807,"connections":1}"#, #"{"at":-9223372036854775808,"connections":1}"#,
+        #"{"at":1,"connections":1000001}"#, #"{"at":1.5,"connections":1}"#,
     ])
     func `what is no report says nothing`(text: String) {
         #expect(DeviceReport(text) == nil)

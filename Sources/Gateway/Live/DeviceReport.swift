@@ -45,11 +45,12 @@ struct DeviceReport {
     /// Nil where it is no report of this version.
     init?(_ text: String) {
         guard let members = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any],
-            let at = Self.time(members["at"]), let connections = members["connections"] as? Int, connections >= 0
+            let at = Self.time(members["at"]), let connections = members["connections"] as? Int,
+            (0...1_000_000).contains(connections)
         else { return nil }
         self.at = at
         state = DeviceState()
-        state.connections = Int32(clamping: connections)
+        state.connections = Int32(connections)
         if let end = members["ended"] as? String, let endedAt = Self.time(members["ended_at"]) {
             state.lastEnd = end == "closed" ? .closed : .dropped
             state.endedAt = endedAt
@@ -61,7 +62,7 @@ struct DeviceReport {
     }
 
     private static func time(_ value: Any?) -> Microseconds? {
-        guard let milliseconds = value as? Int64, abs(milliseconds) < .max / 2_000 else { return nil }
+        guard let milliseconds = value as? Int64, milliseconds.magnitude < UInt64.max / 4_000 else { return nil }
         return milliseconds * 1_000
     }
 
